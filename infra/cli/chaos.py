@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # imports clients, which would delay the other commands
     from infra.lab.audit import MinimumActivity
     from infra.lab.chaos.experiment_runner import Outcome
     from infra.lab.chaos.run import Judgement, Result
-    from infra.lab.chaos.schedule import Planned
+    from infra.lab.chaos.schedule import PlannedFault
     from infra.lab.simulator import Traffic
 
 commands = typer.Typer()
@@ -186,7 +186,7 @@ def _faultable_stack() -> Iterator[Layout]:
 def _run(
     where: Layout,
     traffic: "Traffic",
-    schedule: Sequence["Planned"],
+    schedule: Sequence["PlannedFault"],
     minimum: "MinimumActivity",
     *,
     with_final_sale: bool = False,
@@ -198,7 +198,7 @@ def _run(
     from infra.lab.chaos import Journal
     from infra.lab.chaos.run import run
 
-    Journal(where.faults).check_free(*(planned.fault for planned in schedule))
+    Journal(where.faults).check_replaces_none(*(planned.fault for planned in schedule))
 
     async def judge(outcomes: Sequence["Outcome"], since: float) -> "Judgement":
         return await _audit(where, outcomes, replace(minimum, since=since))

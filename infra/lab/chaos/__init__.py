@@ -1,4 +1,7 @@
-"""Fault injection: kinds of faults, schedules of faults, and runs that measure how the marketplace copes."""
+"""Fault injection: kinds of faults, schedules of faults, and runs that measure how the marketplace copes.
+
+Every fault acts on a `Site`: a running stack, with what this process holds open for its faults.
+"""
 
 from infra.lab.chaos.effect import (
     begin,

@@ -15,7 +15,7 @@ from infra.lab.chaos.kinds import FAMILY, KINDS
 from infra.lab.chaos.site import Site
 from infra.stack import Layout, LocalError, record_fault
 
-FAILURES = (
+UNAVAILABLE_ERRORS = (
     LocalError,
     OSError,
     TimeoutError,
@@ -38,7 +38,7 @@ async def begin(site: Site, fault: Fault) -> None:
         raise LocalError(f"{fault.kind} needs a {server} that the stack runs itself.", "This one's address was given.")
     journal = Journal(site.layout.faults)
     if not KINDS[fault.kind].outlives_process:
-        site.hold(fault.id).enter_context(journal.held(fault.id))
+        site.exit_stack_of(fault.id).enter_context(journal.held(fault.id))
     journal.add(fault)
     try:
         await KINDS[fault.kind].begin(site, fault)
@@ -51,7 +51,7 @@ async def observe_effect(site: Site, fault: Fault) -> str:
     """Return evidence that the fault took effect, for people. Empty if there is none or the parts are unreachable."""
     try:
         return await KINDS[fault.kind].observe_effect(site, fault)
-    except FAILURES:
+    except UNAVAILABLE_ERRORS:
         return ""
 
 
@@ -72,13 +72,13 @@ async def end(site: Site, fault: Fault, *, effect_observed: bool | None = None) 
     If another process holds the fault, that process is asked to undo it first. An undone fault is noted in the stack's
     record, for the audit. `effect_observed` is whether an effect was observed.
     """
-    if not KINDS[fault.kind].outlives_process and fault.id not in site.holds:
+    if not KINDS[fault.kind].outlives_process and fault.id not in site.exit_stacks:
         await _request_undo(site, fault)
     for attempt in range(MAX_ATTEMPTS):
         try:
             await KINDS[fault.kind].end(site, fault)
             break
-        except FAILURES:
+        except UNAVAILABLE_ERRORS:
             if attempt == MAX_ATTEMPTS - 1:
                 raise
             await asyncio.sleep(PAUSE_S)
@@ -100,26 +100,31 @@ async def _request_undo(site: Site, fault: Fault) -> None:
         await asyncio.sleep(POLL_S)
 
 
-def _record_end(where: Layout, entry: Entry, effect_observed: bool | None = None) -> None:
+def _record_end(layout: Layout, entry: Entry, effect_observed: bool | None = None) -> None:
     record_fault(
-        where, entry.fault.kind, entry.fault.part, began=entry.since, ended=time.time(), effect_observed=effect_observed
+        layout,
+        entry.fault.kind,
+        entry.fault.part,
+        began=entry.since,
+        ended=time.time(),
+        effect_observed=effect_observed,
     )
-    Journal(where.faults).remove(entry.fault.id)
+    Journal(layout.faults).remove(entry.fault.id)
 
 
-def end_process_faults(where: Layout, part: str) -> None:
+def end_process_faults(layout: Layout, part: str) -> None:
     """End the process faults of `part`, because it (a part or a replica) was started or resumed by hand."""
-    for entry in Journal(where.faults).entries():
+    for entry in Journal(layout.faults).entries():
         if FAMILY.get(entry.fault.kind) == "processes" and entry.fault.part in (part, part.rpartition(".")[0]):
-            _record_end(where, entry)
+            _record_end(layout, entry)
 
 
-def end_all_faults(where: Layout) -> None:
+def end_all_faults(layout: Layout) -> None:
     """End every fault, because the stack is down. Also removes every clock skew."""
-    for clock in where.skew_files.glob("*"):
+    for clock in layout.skew_files.glob("*"):
         clock.unlink()
-    for entry in Journal(where.faults).entries():
-        _record_end(where, entry)
+    for entry in Journal(layout.faults).entries():
+        _record_end(layout, entry)
 
 
 @contextlib.asynccontextmanager
@@ -129,15 +134,15 @@ async def in_effect(site: Site, fault: Fault) -> AsyncIterator[list[str]]:
     Yields a list. Evidence that the fault took effect, if any, is appended to it just before the fault is undone.
     """
     await begin(site, fault)
-    seen: list[str] = []
+    evidence: list[str] = []
     try:
-        yield seen
+        yield evidence
     finally:
-        await asyncio.shield(asyncio.ensure_future(_observe_and_end(site, fault, seen)))
+        await asyncio.shield(asyncio.ensure_future(_observe_and_end(site, fault, evidence)))
 
 
-async def _observe_and_end(site: Site, fault: Fault, seen: list[str]) -> None:
+async def _observe_and_end(site: Site, fault: Fault, evidence: list[str]) -> None:
     try:
-        seen += filter(None, [await observe_effect(site, fault)])
+        evidence += filter(None, [await observe_effect(site, fault)])
     finally:
-        await end(site, fault, effect_observed=bool(seen))
+        await end(site, fault, effect_observed=bool(evidence))

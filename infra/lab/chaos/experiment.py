@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infra.lab.chaos.fault import Fault
 from infra.lab.chaos.kinds import check_fault, find_replaced
-from infra.lab.chaos.schedule import Planned
+from infra.lab.chaos.schedule import PlannedFault
 from infra.lab.simulator import Profile
 from infra.stack import LocalError
 
@@ -60,13 +60,13 @@ class Experiment(_Strict):
     faults: Annotated[list[FaultEntry], Field(min_length=1)]
     expect: Expectation = Expectation()
 
-    def schedule(self, services: list[str]) -> list[Planned]:
+    def schedule(self, services: list[str]) -> list[PlannedFault]:
         """Return the faults in order of their start.
 
         Raises `LocalError` if a fault is not possible, or if one would replace another while both are in effect.
         """
         planned = [
-            Planned(check_fault(Fault(each.kind, each.part, each.options), services), each.start_s, each.end_s)
+            PlannedFault(check_fault(Fault(each.kind, each.part, each.options), services), each.start_s, each.end_s)
             for each in self.faults
         ]
         for one, other in combinations(planned, 2):

@@ -20,7 +20,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class ResourceNeeds:
-    """The resources that a fault needs: those in `exclusive` for itself, those in `shared` in working order.
+    """The resources on which a fault acts (`exclusive`), and those that must work for it to take effect (`shared`).
 
     Faults that conflict are not scheduled together, because nobody could determine which of them took effect.
     """
@@ -61,7 +61,7 @@ class Kind(ABC):
     def server(self, part: str) -> str:
         """Return the server that the stack must run itself for this fault, or "".
 
-        A server whose address was given to the stack is not broken.
+        No fault is injected into a server that the stack does not run, because its address was given.
         """
         return ""
 

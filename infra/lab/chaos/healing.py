@@ -20,10 +20,10 @@ async def heal(site: Site) -> list[str]:
     down = {name: str(part["state"]) for name, part in (await site.parts()).items() if part["state"] not in UP_STATES}
     starting = [asyncio.ensure_future(site.send_command("start", name)) for name in down]
     entries = Journal(site.layout.faults).entries()
-    left = [entry for entry in entries if await _failure(site, entry)]
+    left = [entry for entry in entries if await _try_to_end(site, entry)]
     started = await asyncio.gather(*starting, return_exceptions=True)
     record_parts_up(site.layout, [name for name, failure in zip(down, started, strict=True) if failure is None])
-    for failure in filter(None, [*[await _failure(site, entry) for entry in left], *started]):
+    for failure in filter(None, [*[await _try_to_end(site, entry) for entry in left], *started]):
         raise failure
     return [
         *(f"{name} started (it was {state})" for name, state in down.items()),
@@ -31,7 +31,8 @@ async def heal(site: Site) -> list[str]:
     ]
 
 
-async def _failure(site: Site, entry: Entry) -> Exception | None:
+async def _try_to_end(site: Site, entry: Entry) -> Exception | None:
+    """Undo the fault. Returns the error if that fails."""
     try:
         await end(site, entry.fault)
     except Exception as error:  # noqa: BLE001 - the caller raises it after everything else was tried

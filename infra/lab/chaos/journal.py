@@ -39,14 +39,14 @@ class Journal:
     def remove(self, fault_id: str) -> None:
         """Remove a fault that is undone."""
         self._file(fault_id).unlink(missing_ok=True)
-        self._mark(fault_id).unlink(missing_ok=True)
+        self._undo_request(fault_id).unlink(missing_ok=True)
 
     def entries(self) -> list[Entry]:
         """Return the faults in effect, oldest first."""
         found = [self.find(path.stem) for path in self._directory.glob("*.json")]
         return sorted((entry for entry in found if entry), key=lambda entry: entry.since)
 
-    def check_free(self, *faults: Fault) -> None:
+    def check_replaces_none(self, *faults: Fault) -> None:
         """Raise `LocalError` if one of the faults would replace one that is in effect."""
         current = [entry.fault for entry in self.entries()]
         for fault in faults:
@@ -89,11 +89,11 @@ class Journal:
 
     def request_undo(self, fault_id: str) -> None:
         """Ask the process that holds the fault to undo it."""
-        write_private(self._mark(fault_id), "")
+        write_private(self._undo_request(fault_id), "")
 
     def is_in_effect(self, fault_id: str) -> bool:
         """Return whether the fault is in effect, and no process has asked to undo it."""
-        return self._file(fault_id).exists() and not self._mark(fault_id).exists()
+        return self._file(fault_id).exists() and not self._undo_request(fault_id).exists()
 
     def _file(self, fault_id: str) -> Path:
         return self._directory / f"{fault_id}.json"
@@ -101,5 +101,5 @@ class Journal:
     def _lock(self, fault_id: str) -> Path:
         return self._directory / f"{fault_id}.held"
 
-    def _mark(self, fault_id: str) -> Path:
+    def _undo_request(self, fault_id: str) -> Path:
         return self._directory / f"{fault_id}.off"

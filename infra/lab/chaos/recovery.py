@@ -12,7 +12,7 @@ BASELINE_S = 10
 USUAL_BACKLOG = 10
 """A backlog of up to so many events always counts as usual."""
 TARGETS_S = {"a service": 5.0, "a database": 10.0, "the broker": 10.0}
-"""Targets by sort of part: the median time from a fault's end to recovery, in seconds, if no other fault overlapped."""
+"""Targets by type of part: the median time from a fault's end to recovery, in seconds, if no other fault overlapped."""
 NEARLY_COMPLETE_S = 1.0
 """An order completed so soon after a fault began proves nothing: it was nearly complete before the fault."""
 
@@ -22,8 +22,8 @@ def time_to_recover(outcome: Outcome, others: Sequence[Outcome], completed: Coll
 
     Returns None if no order followed, or if another fault overlapped.
     """
-    after = min((at for at in completed if at > outcome.ended), default=None)
-    return _seconds_since_end(outcome, others, after)
+    recovered_at = min((at for at in completed if at > outcome.ended), default=None)
+    return _seconds_since_end(outcome, others, recovered_at)
 
 
 def time_to_drain(outcome: Outcome, others: Sequence[Outcome], backlog: Mapping[int, float]) -> float | None:
@@ -35,20 +35,22 @@ def time_to_drain(outcome: Outcome, others: Sequence[Outcome], backlog: Mapping[
     began = int(outcome.began)
     usual = [backlog[second] for second in range(began - BASELINE_S, began) if second in backlog]
     level = max(usual, default=0)
-    after = min(
+    drained_at = min(
         (at for at in backlog if at >= outcome.ended and backlog[at] <= max(level, USUAL_BACKLOG)), default=None
     )
-    return _seconds_since_end(outcome, others, after)
+    return _seconds_since_end(outcome, others, drained_at)
 
 
-def _seconds_since_end(outcome: Outcome, others: Sequence[Outcome], after: float | None) -> float | None:
-    if after is None or any(each is not outcome and each.overlaps(outcome.began, after) for each in others):
+def _seconds_since_end(outcome: Outcome, others: Sequence[Outcome], recovered_at: float | None) -> float | None:
+    if recovered_at is None or any(
+        each is not outcome and each.overlaps(outcome.began, recovered_at) for each in others
+    ):
         return None
-    return round(after - outcome.ended, 3)
+    return round(recovered_at - outcome.ended, 3)
 
 
-def medians(faults: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the median and the worst recovery time by kind and sort of part.
+def recovery_medians(faults: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the median and the worst recovery time by kind and type of part.
 
     `faults` are those of a run's JSON report. Faults without a recovery time are left out.
     """
@@ -57,38 +59,40 @@ def medians(faults: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if fault["recovered_s"] is not None or fault["drained_s"] is not None:
             groups.setdefault((fault["kind"], _part_type(fault["part"])), []).append(fault)
     return [
-        {"kind": kind, "of": of, "times": len(group)} | _summary(group, "recovered_s") | _summary(group, "drained_s")
-        for (kind, of), group in sorted(groups.items())
+        {"kind": kind, "of": part_type, "times": len(group)}
+        | _summary(group, "recovered_s")
+        | _summary(group, "drained_s")
+        for (kind, part_type), group in sorted(groups.items())
     ]
 
 
 def compare_with_targets(
-    outcomes: Sequence[Outcome], completed: Collection[float], backlog: Mapping[int, float], closed: float
+    outcomes: Sequence[Outcome], completed: Collection[float], backlog: Mapping[int, float], run_end: float
 ) -> list[dict[str, Any]]:
-    """Compare the median recovery time with its target, by kind and sort of part, where there is a target.
+    """Compare the median recovery time with its target, by kind and type of part, where there is a target.
 
-    A fault may not have recovered before the next one began, or before the run's end (`closed`, a Unix time). Its time
+    A fault may not have recovered before the next one began, or before the run's end (`run_end`, a Unix time). Its time
     until then is a lower bound, and it counts as missing the target.
     """
     groups: dict[tuple[str, str], list[tuple[float, bool]]] = {}
     for each in outcomes:
-        if (of := _part_type(each.fault.part)) in TARGETS_S:
+        if (part_type := _part_type(each.fault.part)) in TARGETS_S:
             seconds = _seconds_to_recovery(each, outcomes, completed, backlog)
             known = seconds is not None
-            waited = _seconds_to_next_fault(each, outcomes, closed) if seconds is None else seconds
-            groups.setdefault((each.fault.kind, of), []).append((waited, known))
+            waited = _seconds_to_next_fault(each, outcomes, run_end) if seconds is None else seconds
+            groups.setdefault((each.fault.kind, part_type), []).append((waited, known))
     found = []
-    for (kind, of), waits in sorted(groups.items()):
-        sure = median(seconds if known else inf for seconds, known in waits)
+    for (kind, part_type), waits in sorted(groups.items()):
+        median_or_inf = median(seconds if known else inf for seconds, known in waits)
         found.append(
             {
                 "kind": kind,
-                "of": of,
+                "of": part_type,
                 "times": len(waits),
                 "median_s": round(median(seconds for seconds, _ in waits), 2),
-                "at_least": sure == inf,
-                "target_s": TARGETS_S[of],
-                "kept": sure <= TARGETS_S[of],
+                "at_least": median_or_inf == inf,
+                "target_s": TARGETS_S[part_type],
+                "kept": median_or_inf <= TARGETS_S[part_type],
             }
         )
     return found
@@ -111,12 +115,12 @@ def _seconds_to_recovery(
     If orders were completed during the fault, they did not need the part, and the next one proves nothing. Then it
     returns the seconds until the backlog is drained.
     """
-    went_on = any(outcome.began + NEARLY_COMPLETE_S < at <= outcome.ended for at in completed)
-    return time_to_drain(outcome, others, backlog) if went_on else time_to_recover(outcome, others, completed)
+    orders_continued = any(outcome.began + NEARLY_COMPLETE_S < at <= outcome.ended for at in completed)
+    return time_to_drain(outcome, others, backlog) if orders_continued else time_to_recover(outcome, others, completed)
 
 
-def _seconds_to_next_fault(outcome: Outcome, others: Sequence[Outcome], closed: float) -> float:
-    following = min((each.began for each in others if each.began > outcome.began), default=closed)
+def _seconds_to_next_fault(outcome: Outcome, others: Sequence[Outcome], run_end: float) -> float:
+    following = min((each.began for each in others if each.began > outcome.began), default=run_end)
     return max(following - outcome.ended, 0.0)
 
 

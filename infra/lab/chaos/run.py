@@ -11,17 +11,17 @@ from rich.table import Table
 from infra.lab.chaos.experiment import Experiment
 from infra.lab.chaos.experiment_runner import Outcome, carry_out
 from infra.lab.chaos.healing import heal
-from infra.lab.chaos.recovery import compare_with_targets, medians, time_to_drain, time_to_recover
-from infra.lab.chaos.schedule import Planned
+from infra.lab.chaos.recovery import compare_with_targets, recovery_medians, time_to_drain, time_to_recover
+from infra.lab.chaos.schedule import PlannedFault
 from infra.lab.chaos.site import open_site
 from infra.lab.simulator import Endpoints, FlashSale, Report, Shop, Traffic, run_traffic
 from infra.lab.watch import Sampler, Samples
 from infra.stack import Layout
 
-FINAL_SALE_PLACE, FINAL_SALE_BUYERS, FINAL_SALE_UNITS_EACH = 31, 24, 4
+FINAL_SALE_PRODUCT_INDEX, FINAL_SALE_BUYERS, FINAL_SALE_UNITS_EACH = 31, 24, 4
 """The final sale: its product, buyers, and units for each. The simulator stocks a dozen units of this product. The
-buyers want more than these and one restock."""
-FINAL_SALE_FIRST_NUMBER = 10**12
+buyers want more units than this stock and one restock provide."""
+FINAL_SALE_FIRST_SESSION = 10**12
 """First session number of the final sale. It is higher than that of any other session, even those of a burst."""
 VerdictName = Literal["pass", "fail", "unknown"]
 
@@ -53,7 +53,7 @@ class Result:
 
     report: Report
     outcomes: Sequence[Outcome]
-    opened: float
+    traffic_began: float
     """Unix time at which the traffic began."""
     requested: Sequence[float]
     """Unix times at which the accepted orders were requested. `confirmed` has those of their confirmation."""
@@ -67,13 +67,14 @@ class Result:
         """Return the machine-readable report."""
         report = self.report.as_dict()
         faults = [
-            each.as_dict(self.opened, self._time_to_recover(each), self._time_to_drain(each)) for each in self.outcomes
+            each.as_dict(self.traffic_began, self._time_to_recover(each), self._time_to_drain(each))
+            for each in self.outcomes
         ]
         return {
             "seed": self.report.seed,
             "orders": report["orders"],
             "faults": faults,
-            "recovery": medians(faults),
+            "recovery": recovery_medians(faults),
             **self.judgement.as_dict(),
             "events": report["events"],
             "latency_ms": report["latency_ms"],
@@ -87,7 +88,7 @@ class Result:
         for each in self.outcomes:
             after = (self._time_to_recover(each), self._time_to_drain(each))
             table.add_row(
-                f"{each.began - self.opened:.0f} s",
+                f"{each.began - self.traffic_began:.0f} s",
                 f"{each.ended - each.began:.1f} s",
                 each.fault.kind,
                 each.fault.part,
@@ -126,10 +127,10 @@ class Result:
 
 
 async def run(
-    where: Layout,
+    layout: Layout,
     endpoints: Endpoints,
     traffic: Traffic,
-    schedule: Sequence[Planned],
+    schedule: Sequence[PlannedFault],
     *,
     judge: Callable[[Sequence[Outcome], float], Awaitable[Judgement]],
     report_progress: Callable[[str], None],
@@ -141,12 +142,12 @@ async def run(
     compete for a scarce product after healing, so that a short run proves something about stock, too.
     """
     outcomes: list[Outcome] = []
-    opened, shops = 0.0, list[Shop]()
-    async with open_site(where) as site, Sampler(where) as samples:
+    traffic_began, shops = 0.0, list[Shop]()
+    async with open_site(layout) as site, Sampler(layout) as samples:
 
         async def inject_faults(shop: Shop) -> None:
-            nonlocal opened
-            site.shop, opened = shop, time.time()
+            nonlocal traffic_began
+            site.shop, traffic_began = shop, time.time()
             shops.append(shop)
             outcomes.extend(await carry_out(site, schedule, report_progress))
             await heal(site)
@@ -154,10 +155,10 @@ async def run(
                 report_progress("final sale of a scarce product")
                 sale = FlashSale(
                     shop,
-                    place=FINAL_SALE_PLACE,
+                    place=FINAL_SALE_PRODUCT_INDEX,
                     buyers=FINAL_SALE_BUYERS,
                     units_each=FINAL_SALE_UNITS_EACH,
-                    first_number=FINAL_SALE_FIRST_NUMBER,
+                    first_number=FINAL_SALE_FIRST_SESSION,
                 )
                 await sale.run()
 
@@ -170,10 +171,10 @@ async def run(
     return Result(
         report,
         outcomes,
-        opened,
+        traffic_began,
         requested=[order.requested_at for order in orders],
         confirmed=[order.confirmed_at for order in orders if order.confirmed_at is not None],
-        judgement=await judge(outcomes, opened),
+        judgement=await judge(outcomes, traffic_began),
         samples=samples,
         backlog=samples.backlog(site.services),
     )

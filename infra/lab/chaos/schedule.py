@@ -17,14 +17,14 @@ LONG_RUN_S = 90.0
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedFault:
     """A fault with its start and end, in seconds from the start of the schedule."""
 
     fault: Fault
     start_s: float
     end_s: float
 
-    def overlaps(self, other: "Planned") -> bool:
+    def overlaps(self, other: "PlannedFault") -> bool:
         """Return whether both are in effect at the same moment."""
         return self.start_s <= other.end_s and other.start_s <= self.end_s
 
@@ -36,12 +36,12 @@ def random_schedule(
     faults: int | None = None,
     *,
     given: Collection[str] = (),
-) -> list[Planned]:
+) -> list[PlannedFault]:
     """Return random faults. They may overlap, unless one would hide the effect of another. All end within `duration_s`.
 
     Kinds are drawn in turn from a shuffled deck, so that many occur. Kinds that this machine cannot run are left out.
     There are fewer faults than requested only if no more fit. A schedule of `LONG_RUN_S` or more kills or stops the
-    broker. Servers that were `given` to the stack are not broken.
+    broker. No fault is injected into servers in `given`: the stack does not run these.
     """
     rng = random.Random(f"{seed}:faults")  # noqa: S311 - repeatable on purpose
     wanted = max(1, round(duration_s * FAULTS_PER_SECOND)) if faults is None else faults
@@ -66,11 +66,11 @@ def random_schedule(
 
 def sequential_schedule(
     services: Sequence[str], times: int, every_s: float, *, given: Collection[str] = ()
-) -> list[Planned]:
+) -> list[PlannedFault]:
     """Return faults that do not overlap, to measure the time to recover from each kind.
 
-    A fault begins every `every_s` seconds. Each kind occurs `times` times, at one part after the other. Servers that
-    were `given` to the stack are not broken.
+    A fault begins every `every_s` seconds. Each kind occurs `times` times, at one part after the other. No fault is
+    injected into servers in `given`: the stack does not run these.
     """
     databases = [f"{service}-db" for service in services if f"{service}-db" not in given]
     broker = ["broker"] if "broker" not in given else []
@@ -88,38 +88,39 @@ def sequential_schedule(
     ]
     starts = (SEQUENCE_START_S + number * every_s for number in range(len(turns)))
     return [
-        Planned(Fault(kind, part, id=f"alone{number:02d}"), start, start + SEQUENCE_FAULT_S)
+        PlannedFault(Fault(kind, part, id=f"alone{number:02d}"), start, start + SEQUENCE_FAULT_S)
         for number, ((kind, part), start) in enumerate(zip(turns, starts, strict=True))
     ]
 
 
-def _draw(rng: random.Random, name: str, duration_s: float, services: Sequence[str], number: int) -> Planned:
+def _draw(rng: random.Random, name: str, duration_s: float, services: Sequence[str], number: int) -> PlannedFault:
     kind = KINDS[name]
     part = rng.choice(kind.random_parts(services))
     length = 0.0 if kind.is_momentary else min(rng.uniform(*kind.duration_range_s), duration_s / 3)
     start = rng.uniform(min(EARLIEST_START_S, duration_s / 10), duration_s - length)
     fault = Fault(name, part, id=f"{rng.randrange(16**4):04x}{number:02x}")
-    return Planned(fault, round(start, 2), round(start + length, 2))
+    return PlannedFault(fault, round(start, 2), round(start + length, 2))
 
 
-def _draw_broker_outage(rng: random.Random, duration_s: float) -> Planned:
+def _draw_broker_outage(rng: random.Random, duration_s: float) -> PlannedFault:
     """Kill or stop the broker, neither before the first orders nor when traffic has nearly ended."""
     name = rng.choice(("kill", "stop"))
     start = rng.uniform(duration_s * 0.15, duration_s * 0.7)
     fault = Fault(name, "broker", id=f"{rng.randrange(16**4):04x}00")
-    return Planned(fault, round(start, 2), round(start + rng.uniform(*KINDS[name].duration_range_s), 2))
+    return PlannedFault(fault, round(start, 2), round(start + rng.uniform(*KINDS[name].duration_range_s), 2))
 
 
-def _conflict(one: Planned, other: Planned) -> bool:
+def _conflict(one: PlannedFault, other: PlannedFault) -> bool:
     mine, its = _needed_resources(one), _needed_resources(other)
     return mine.conflicts_with(its) and (
         one.start_s < other.end_s + its.settle_s and other.start_s < one.end_s + mine.settle_s
     )
 
 
-def _server(planned: Planned) -> str:
+def _server(planned: PlannedFault) -> str:
+    """Return the server that the stack must run itself for this fault, or ""."""
     return KINDS[planned.fault.kind].server(planned.fault.part)
 
 
-def _needed_resources(planned: Planned) -> ResourceNeeds:
+def _needed_resources(planned: PlannedFault) -> ResourceNeeds:
     return KINDS[planned.fault.kind].needed_resources(planned.fault.part)

@@ -26,7 +26,7 @@ class Site:
     """The simulator's shop, while it sends traffic."""
     notes: dict[str, Any] = field(default_factory=dict)
     """By fault id: what the kind noted when the fault began, or since."""
-    holds: dict[str, contextlib.AsyncExitStack] = field(default_factory=dict)
+    exit_stacks: dict[str, contextlib.AsyncExitStack] = field(default_factory=dict)
     """By fault id: resources that this process holds, and whose effect ends when they are released."""
 
     failures: dict[str, str] = field(default_factory=dict)
@@ -68,9 +68,9 @@ class Site:
         finally:
             await connection.close(timeout=2)
 
-    def hold(self, fault_id: str) -> contextlib.AsyncExitStack:
+    def exit_stack_of(self, fault_id: str) -> contextlib.AsyncExitStack:
         """Return the exit stack of this fault. What is registered with it is released when the fault ends."""
-        return self.holds.setdefault(fault_id, contextlib.AsyncExitStack())
+        return self.exit_stacks.setdefault(fault_id, contextlib.AsyncExitStack())
 
     def run_in_background(self, fault_id: str, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in the background until the fault ends. Its error, if any, is reported with the fault."""
@@ -82,11 +82,11 @@ class Site:
             if not task.cancelled() and (error := task.exception()) is not None:
                 self.failures[fault_id] = f"its background task failed: {type(error).__name__}: {error}"
 
-        self.hold(fault_id).push_async_callback(end)
+        self.exit_stack_of(fault_id).push_async_callback(end)
 
     async def release(self, fault_id: str) -> None:
         """Release what this process holds for the fault."""
-        if held := self.holds.pop(fault_id, None):
+        if held := self.exit_stacks.pop(fault_id, None):
             await held.aclose()
 
 
@@ -99,5 +99,5 @@ async def open_site(layout: Layout) -> AsyncIterator[Site]:
         try:
             yield site
         finally:
-            for fault_id in list(site.holds):
+            for fault_id in list(site.exit_stacks):
                 await site.release(fault_id)

@@ -12,7 +12,7 @@ from infra.lab.chaos import Fault, Journal, Site
 from infra.lab.chaos.experiment_runner import carry_out
 from infra.lab.chaos.fault import Kind, ResourceNeeds
 from infra.lab.chaos.kinds import FAMILY, KINDS
-from infra.lab.chaos.schedule import Planned
+from infra.lab.chaos.schedule import PlannedFault
 from infra.stack import Layout, StackState
 
 
@@ -55,7 +55,7 @@ async def test_after_any_failure_of_a_fault_the_others_continue(
     for name, kind in {"odd": odd, "sound": sound}.items():
         monkeypatch.setitem(KINDS, name, kind)
         monkeypatch.setitem(FAMILY, name, "odd")
-    schedule = [Planned(Fault("odd", "cart"), 0, 0), Planned(Fault("sound", "cart"), 0.01, 0.01)]
+    schedule = [PlannedFault(Fault("odd", "cart"), 0, 0), PlannedFault(Fault("sound", "cart"), 0.01, 0.01)]
     async with aiohttp.ClientSession() as http:
         site = Site(Layout("x", tmp_path), StackState("x"), http)
         failed, continued = await carry_out(site, schedule, lambda _: None)
@@ -74,7 +74,7 @@ async def test_a_closed_broker_connection_means_that_the_fault_did_not_bite(
     monkeypatch.setitem(FAMILY, "odd", "odd")
     async with aiohttp.ClientSession() as http:
         site = Site(Layout("x", tmp_path), StackState("x"), http)
-        [outcome] = await carry_out(site, [Planned(Fault("odd", "cart"), 0, 0)], lambda _: None)
+        [outcome] = await carry_out(site, [PlannedFault(Fault("odd", "cart"), 0, 0)], lambda _: None)
     assert (outcome.effect, outcome.failure) == ("", "")
 
 
@@ -101,7 +101,7 @@ async def test_a_task_beside_a_fault_ends_with_it_and_its_failure_is_reported(
     monkeypatch.setitem(FAMILY, "odd", "odd")
     async with aiohttp.ClientSession() as http:
         site = Site(Layout("x", tmp_path), StackState("x"), http)
-        [outcome] = await carry_out(site, [Planned(Fault("odd", "cart"), 0, 0)], lambda _: None)
+        [outcome] = await carry_out(site, [PlannedFault(Fault("odd", "cart"), 0, 0)], lambda _: None)
     message = "its background task failed: ConnectionResetError: the server is gone"
     assert (outcome.effect, outcome.failure) == ("it bit", message if error else "")
     assert len(asyncio.all_tasks()) == 1

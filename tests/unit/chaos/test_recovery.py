@@ -74,20 +74,20 @@ def test_the_median_is_compared_with_the_target(
     part: str, recovered_s: tuple[float, ...], median_s: float, kept: bool
 ) -> None:
     outcomes, completed = kills(part, *recovered_s)
-    [target] = compare_with_targets(outcomes, completed, {}, closed=1000)
+    [target] = compare_with_targets(outcomes, completed, {}, run_end=1000)
     assert (target["median_s"], target["kept"], target["at_least"]) == (median_s, kept, False)
 
 
 def test_faults_without_recovery_do_not_improve_the_median() -> None:
     outcomes, completed = kills("broker", 2.0, None, None)
-    [target] = compare_with_targets(outcomes, completed, {}, closed=outcomes[-1].ended + 60)
+    [target] = compare_with_targets(outcomes, completed, {}, run_end=outcomes[-1].ended + 60)
     assert (target["median_s"], target["kept"], target["times"]) == (22.0, False, 3)
     assert "at least 22.0 s (median of 3), the target is 10 s" in describe_target(target)
 
 
 def test_a_target_without_recovery_is_not_kept_however_short_the_observation() -> None:
     outcomes, completed = kills("broker", None)
-    [target] = compare_with_targets(outcomes, completed, {}, closed=outcomes[-1].ended + 4)
+    [target] = compare_with_targets(outcomes, completed, {}, run_end=outcomes[-1].ended + 4)
     assert (target["median_s"], target["kept"]) == (4.0, False)
 
 
@@ -95,9 +95,9 @@ def test_for_a_part_that_orders_do_not_need_the_backlog_counts() -> None:
     one = a_fault(100, 103, "delivery")
     completed = [100.2 + number / 10 for number in range(200)]
     backlog = dict.fromkeys(range(90, 100), 3.0) | dict.fromkeys(range(100, 112), 50.0) | {112: 3.0}
-    [target] = compare_with_targets([one], completed, backlog, closed=200)
+    [target] = compare_with_targets([one], completed, backlog, run_end=200)
     assert (target["median_s"], target["kept"]) == (9.0, False)
 
 
 def test_only_services_databases_and_the_broker_have_targets() -> None:
-    assert compare_with_targets([a_fault(10, 13, "payments-a"), a_fault(50, 53, "cart:db")], [], {}, closed=99) == []
+    assert compare_with_targets([a_fault(10, 13, "payments-a"), a_fault(50, 53, "cart:db")], [], {}, run_end=99) == []

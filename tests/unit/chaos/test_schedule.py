@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from infra.lab.chaos.fault import ResourceNeeds
 from infra.lab.chaos.kinds import KINDS, check_fault
-from infra.lab.chaos.schedule import Planned, random_schedule, sequential_schedule
+from infra.lab.chaos.schedule import PlannedFault, random_schedule, sequential_schedule
 from tests.examples import examples
 
 SERVICES = ("catalog", "cart", "checkout", "notifications", "delivery")
@@ -70,7 +70,7 @@ def test_a_schedule_has_the_requested_number_of_faults() -> None:
     assert len(random_schedule(1, 120, SERVICES, 40)) == 40
 
 
-def _needed_resources(planned: Planned) -> ResourceNeeds:
+def _needed_resources(planned: PlannedFault) -> ResourceNeeds:
     return KINDS[planned.fault.kind].needed_resources(planned.fault.part)
 
 

@@ -91,10 +91,10 @@ class LostConsumers(Interruption):
             "hd(rabbit_channel:info(P, [user]))], [rabbit_channel:shutdown(P) || P <- L], length(L)."
         )
 
-        async def ended() -> int:
+        async def shut_down_channels() -> int:
             return int(await rabbitmqctl(site.layout, site.state, "eval", shutdown_code))
 
-        channels = await poll_until_truthy(ended)
+        channels = await poll_until_truthy(shut_down_channels)
         site.notes[fault.id] = f"{channels} channels shut down" if channels else ""
 
 

@@ -28,6 +28,7 @@ class SkewedClock(Kind):
         return list(services)
 
     def random_parts(self, services: Sequence[str]) -> list[str]:
+        """Return every service, or none if libfaketime is not installed."""
         return self.parts(services) if find_library() else []
 
     def needed_resources(self, part: str) -> ResourceNeeds:

@@ -13,12 +13,12 @@ from infra.lab.chaos.polling import poll_until_truthy
 from infra.lab.chaos.site import Site
 
 TERMINATE_SESSIONS = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
-TABLE = "messaging.outbox_pending"
+OUTBOX_TABLE = "messaging.outbox_pending"
 """The busiest table of every service. Each transaction that writes an event needs it, and so does the relay."""
 COUNT_WAITING = "select count(*) from pg_locks where relation = $1::text::regclass and not granted"
 POLL_S = 0.25
 COUNT_SESSIONS = "select count(*) from pg_stat_activity where usename = $1 and application_name = $1"
-TABLES = {"catalog": "products", "cart": "carts", "checkout": "orders", "delivery": "shipments"}
+ORDER_TABLES = {"catalog": "products", "cart": "carts", "checkout": "orders", "delivery": "shipments"}
 """The table of each service in which each order locks a row."""
 
 
@@ -63,12 +63,12 @@ class ExhaustedConnections(DatabaseFault):
     duration_range_s = (4.0, 9.0)
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        hold = site.hold(fault.id)
+        exit_stack = site.exit_stack_of(fault.id)
         async with site.database(fault.part) as database:
-            await _fill_connections(site, fault, hold)
+            await _fill_connections(site, fault, exit_stack)
             await database.fetch(TERMINATE_SESSIONS, fault.part.removesuffix("-db"))
-            taken = await _fill_connections(site, fault, hold)
-        site.run_in_background(fault.id, _keep_connections_filled(site, fault, hold))
+            taken = await _fill_connections(site, fault, exit_stack)
+        site.run_in_background(fault.id, _keep_connections_filled(site, fault, exit_stack))
         site.notes[fault.id] = f"all connections taken, {taken} of them from the service" if taken else ""
 
 
@@ -83,13 +83,13 @@ class HeldLock(DatabaseFault):
 
     def table(self, part: str) -> str:
         """Return the table to lock."""
-        return TABLE
+        return OUTBOX_TABLE
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        hold, table = site.hold(fault.id), self.table(fault.part)
-        holder = await hold.enter_async_context(site.database(fault.part))
-        observer = await hold.enter_async_context(site.database(fault.part))
-        await hold.enter_async_context(holder.transaction())
+        exit_stack, table = site.exit_stack_of(fault.id), self.table(fault.part)
+        holder = await exit_stack.enter_async_context(site.database(fault.part))
+        observer = await exit_stack.enter_async_context(site.database(fault.part))
+        await exit_stack.enter_async_context(holder.transaction())
         await holder.execute(f"lock table {table} in {self.mode} mode")
         site.run_in_background(fault.id, _count_waiting_sessions(site, fault, observer, table))
 
@@ -104,15 +104,15 @@ class ForgottenLock(HeldLock):
     mode = "exclusive"
 
     def table(self, part: str) -> str:
-        return TABLES[part.removesuffix("-db")]
+        return ORDER_TABLES[part.removesuffix("-db")]
 
     def parts(self, services: Sequence[str]) -> list[str]:
-        return [f"{service}-db" for service in services if service in TABLES]
+        return [f"{service}-db" for service in services if service in ORDER_TABLES]
 
     def needed_resources(self, part: str) -> ResourceNeeds:
-        """Exclude faults of the stand-ins and those that need orders: orders make no progress for a long time.
+        """Also exclude faults of the stand-ins, and faults that need orders to make progress.
 
-        So services make no external calls and receive few events meanwhile.
+        Orders make no progress during this fault. So services make no external calls, and receive few events.
         """
         needed = super().needed_resources(part)
         return replace(needed, exclusive=needed.exclusive | {"outside", "orders"})
@@ -169,21 +169,21 @@ class ReadOnlySessions(DatabaseFault):
             await database.execute(f"alter role {fault.part.removesuffix('-db')} reset default_transaction_read_only")
 
 
-async def _fill_connections(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> int:
+async def _fill_connections(site: Site, fault: Fault, exit_stack: contextlib.AsyncExitStack) -> int:
     """Take connections until the server refuses one. Returns the number taken."""
     taken = 0
     while True:
         try:
-            await hold.enter_async_context(site.database(fault.part, "audit"))
+            await exit_stack.enter_async_context(site.database(fault.part, "audit"))
         except asyncpg.TooManyConnectionsError:
             return taken
         taken += 1
 
 
-async def _keep_connections_filled(site: Site, fault: Fault, hold: contextlib.AsyncExitStack) -> None:
+async def _keep_connections_filled(site: Site, fault: Fault, exit_stack: contextlib.AsyncExitStack) -> None:
     while True:
         with contextlib.suppress(OSError, asyncpg.PostgresError):
-            await _fill_connections(site, fault, hold)
+            await _fill_connections(site, fault, exit_stack)
         await asyncio.sleep(POLL_S)
 
 

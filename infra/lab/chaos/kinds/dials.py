@@ -1,6 +1,7 @@
 """Faults of the external stand-ins: payment providers, carriers and the mail server.
 
-The stand-ins are slow, refuse requests, do not answer, or lose their answers.
+The stand-ins are slow, refuse requests, do not answer, or lose their answers. Each has a fault dial: settings that are
+changed over HTTP, such as its latency and the share of requests that it refuses.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from infra.lab.chaos.site import Site
 PAYMENTS = ("payments-a", "payments-b")
 SECOND_CHOICE = ("payments-b", "carriers-b")
 """The second provider and carrier. Services call them only after the first has failed."""
-OVER_HTTP = (*PAYMENTS, "carriers-a", "carriers-b")
-DIAL_PARTS = (*OVER_HTTP, "mail")
+HTTP_PARTS = (*PAYMENTS, "carriers-a", "carriers-b")
+DIAL_PARTS = (*HTTP_PARTS, "mail")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class DialFault(Kind):
     count: str
     """The counter of the stand-in that grows when the fault takes effect."""
     value: float
-    at: tuple[str, ...] = DIAL_PARTS
+    possible_parts: tuple[str, ...] = DIAL_PARTS
 
     duration_range_s = (5.0, 10.0)
 
@@ -38,10 +39,10 @@ class DialFault(Kind):
         return {self.field: self.value}
 
     def parts(self, services: Sequence[str]) -> list[str]:
-        return list(self.at)
+        return list(self.possible_parts)
 
     def random_parts(self, services: Sequence[str]) -> list[str]:
-        return [part for part in self.at if part not in SECOND_CHOICE]
+        return [part for part in self.possible_parts if part not in SECOND_CHOICE]
 
     def needed_resources(self, part: str) -> ResourceNeeds:
         """Need a working broker: while it is down, services make no external calls."""
@@ -74,7 +75,7 @@ KINDS = (
     DialFault("slow", "Requests are answered late.", "latency_ms", "delayed", 1500),
     DialFault("errors", "Requests are refused, and not carried out.", "error_rate", "failed", 0.7),
     DialFault("hang", "Requests are neither carried out nor answered.", "hang_rate", "hung", 0.7),
-    DialFault("throttle", "Requests are answered with 429.", "throttle_rate", "throttled", 0.7, OVER_HTTP),
+    DialFault("throttle", "Requests are answered with 429.", "throttle_rate", "throttled", 0.7, HTTP_PARTS),
     DialFault("declines", "Charges are declined.", "decline_rate", "declined", 0.7, PAYMENTS),
     DialFault("lost-answers", "Requests are carried out, but their answers are lost.", "lost_answer_rate", "lost", 0.6),
 )

@@ -27,14 +27,14 @@ class LinkFault(Kind):
         return {} if self.value is True else {self.toxic: self.value}
 
     def parts(self, services: Sequence[str]) -> list[str]:
-        return [*(f"{service}:{what}" for service in services for what in ("broker", "db")), *DIAL_PARTS]
+        return [*(f"{service}:{peer}" for service in services for peer in ("broker", "db")), *DIAL_PARTS]
 
     def random_parts(self, services: Sequence[str]) -> list[str]:
         return [part for part in self.parts(services) if part not in SECOND_CHOICE]
 
     def needed_resources(self, part: str) -> ResourceNeeds:
-        service, _, what = part.partition(":")
-        ends = {service, f"{service}-db" if what == "db" else "broker"} if what else {"outside", "broker"}
+        service, _, peer = part.partition(":")
+        ends = {service, f"{service}-db" if peer == "db" else "broker"} if peer else {"outside", "broker"}
         return ResourceNeeds(exclusive=frozenset({part}), shared=frozenset(ends))
 
     async def begin(self, site: Site, fault: Fault) -> None:

@@ -95,7 +95,7 @@ class Poison(MessageFault):
             message_id=event_id,
             user_id=owner,
         )
-        await asyncio.to_thread(_publish, _login(site, owner), f"{owner}.events", type, properties)
+        await asyncio.to_thread(_publish, _amqp_url(site, owner), f"{owner}.events", type, properties)
         site.notes[fault.id] = f"invalid {type} published: {event_id}"
 
 
@@ -146,35 +146,35 @@ class HeldMessages(MessageFault):
         listed = await site.request("GET", f"{management}/api/queues?columns=name")
         own = [each["name"] for each in listed if each["name"].startswith(f"{fault.part}.")]
         queues = [name for name in own if name != f"{fault.part}.dead"]
-        url = _login(site, fault.part)
-        over = threading.Event()
+        url = _amqp_url(site, fault.part)
+        fault_ended = threading.Event()
 
         def note(taken: int) -> None:
             site.notes[fault.id] = f"{taken} deliveries held back" if taken else ""
 
-        holding = asyncio.create_task(asyncio.to_thread(self._hold, url, queues, over, note))
+        holding = asyncio.create_task(asyncio.to_thread(self._hold, url, queues, fault_ended, note))
 
         async def give_back() -> None:
-            over.set()
+            fault_ended.set()
             await asyncio.wait({holding}, timeout=10)
             if holding.done() and (error := holding.exception()) is not None:
                 site.failures[fault.id] = f"the consumer that held the messages failed: {type(error).__name__}: {error}"
 
-        site.hold(fault.id).push_async_callback(give_back)
+        site.exit_stack_of(fault.id).push_async_callback(give_back)
 
-    def _hold(self, url: str, queues: Sequence[str], over: threading.Event, note: Callable[[int], None]) -> None:
-        """Take messages and return them, until `over` is set.
+    def _hold(self, url: str, queues: Sequence[str], fault_ended: threading.Event, note: Callable[[int], None]) -> None:
+        """Take messages and return them, until `fault_ended` is set.
 
         If the connection is lost, the broker redelivers what is held. This consumer connects again after a pause.
         """
         held: list[int] = []
         taken = 0
-        while not over.is_set():
+        while not fault_ended.is_set():
             try:
                 with pika.BlockingConnection(pika.URLParameters(url)) as connection:
                     channel = _consume(connection, queues, held)
-                    while not over.is_set():
-                        self._wait_holding(connection, over)
+                    while not fault_ended.is_set():
+                        self._wait_holding(connection, fault_ended)
                         taken += len(held)
                         note(taken)
                         self._give_back(channel, held)
@@ -182,11 +182,11 @@ class HeldMessages(MessageFault):
                 taken += len(held)
                 note(taken)
                 held.clear()
-                over.wait(RECONNECT_AFTER_S)
+                fault_ended.wait(RECONNECT_AFTER_S)
 
-    def _wait_holding(self, connection: pika.BlockingConnection, over: threading.Event) -> None:
+    def _wait_holding(self, connection: pika.BlockingConnection, fault_ended: threading.Event) -> None:
         kept_s = 0.0
-        while kept_s < self.hold_s and not over.is_set():
+        while kept_s < self.hold_s and not fault_ended.is_set():
             connection.process_data_events(time_limit=0.2)
             kept_s += 0.2
 
@@ -207,13 +207,16 @@ def _consume(connection: pika.BlockingConnection, queues: Sequence[str], held: l
 
 
 async def _subscribed_types(site: Site, publisher: str) -> list[str]:
-    """Return the event types of a publisher that have subscribers. If there are none, one for the log only."""
+    """Return the event types of a publisher that have subscribers.
+
+    If there are none, returns an invented type, which only the log stream receives.
+    """
     api = f"{site.state.broker['management']}/api/exchanges/%2F/{publisher}.events/bindings/source"
     types = {each["routing_key"] for each in await site.request("GET", api)} - {"#"}
     return sorted(types) or [f"{publisher}.nothing.v1"]
 
 
-def _login(site: Site, service: str) -> str:
+def _amqp_url(site: Site, service: str) -> str:
     """Return the AMQP URL of the broker, with the service's own credentials."""
     where = urlsplit(site.state.broker["amqp"])
     password = Passwords(site.layout.passwords).of(f"broker-{service}")

@@ -10,8 +10,8 @@ from infra.lab.simulator import Endpoints, FlashSale, Meter, SetUpFailed, Shop, 
 from infra.stack import LocalError
 
 MAX_OVERRUN_S = 15.0
-"""Maximum seconds for which a sale may go on after its end, if the services are slow."""
-SCARCE_PLACE = 7
+"""Maximum seconds to wait, at the end of the fault, for the remaining buyers of the sale."""
+SCARCE_PRODUCT_INDEX = 7
 """Index of a product of which the simulator stocks few units."""
 
 
@@ -34,14 +34,14 @@ class Burst(Kind):
         return ResourceNeeds(exclusive=frozenset({"traffic"}), shared=frozenset({"cart"}))
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        buyers, held = int(self.option(fault, "buyers")), site.hold(fault.id)
+        buyers, exit_stack = int(self.option(fault, "buyers")), site.exit_stack_of(fault.id)
         shop = site.shop
         if shop is None:
-            shop = await held.enter_async_context(_open_own_shop(site, buyers))
-        sale = FlashSale(shop, place=SCARCE_PLACE, buyers=buyers, first_number=int(fault.id, 16) * 1000)
+            shop = await exit_stack.enter_async_context(_open_own_shop(site, buyers))
+        sale = FlashSale(shop, place=SCARCE_PRODUCT_INDEX, buyers=buyers, first_number=int(fault.id, 16) * 1000)
         sale_task = asyncio.create_task(sale.run())
         site.notes[fault.id] = sale, sale_task
-        held.callback(sale_task.cancel)
+        exit_stack.callback(sale_task.cancel)
 
     async def observe_effect(self, site: Site, fault: Fault) -> str:
         """Return the number of accepted orders, once all buyers have ordered or given up, or after `MAX_OVERRUN_S`.

@@ -31,7 +31,8 @@ class Link:
     port: int
     toxics: Toxics = field(default_factory=Toxics)
     counts: Counter[str] = field(default_factory=Counter)
-    """Numbers of connections, bytes; delayed, throttled and stalled chunks; reset and half_open connections."""
+    """Numbers of all `connections`, of `reset` and `half_open` ones, of `bytes`, and of `delayed`, `throttled` and
+    `stalled` chunks."""
 
     def __post_init__(self) -> None:
         self._connections: set[_Connection] = set()
@@ -74,11 +75,11 @@ class Link:
             self.counts["stalled"] += 1
             await self._can_forward.wait()
         try:
-            answers, server = await asyncio.open_connection(self.host, self.port, limit=CHUNK_BYTES)
+            server_reader, server = await asyncio.open_connection(self.host, self.port, limit=CHUNK_BYTES)
         except OSError:
             _abort(client)  # the server refused: a proxy can only reset a connection that it has accepted
             return
-        forwarding = asyncio.gather(self._pipe(reader, server), self._pipe(answers, client))
+        forwarding = asyncio.gather(self._pipe(reader, server), self._pipe(server_reader, client))
         connection = _Connection(client, server, asyncio.ensure_future(_wait_until_closed(forwarding)))
         self._connections.add(connection)
         try:
@@ -98,14 +99,14 @@ class Link:
 
     async def _discard_input(self, reader: asyncio.StreamReader) -> None:
         """Discard what the client sends, until the fault ends or the client disconnects."""
-        over = asyncio.ensure_future(self._not_half_open.wait())
-        while not over.done():
+        half_open_ended = asyncio.ensure_future(self._not_half_open.wait())
+        while not half_open_ended.done():
             reading = asyncio.ensure_future(reader.read(CHUNK_BYTES))
-            await asyncio.wait({over, reading}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({half_open_ended, reading}, return_when=asyncio.FIRST_COMPLETED)
             if reading.done() and (reading.exception() or not reading.result()):
                 break
             reading.cancel()
-        over.cancel()
+        half_open_ended.cancel()
 
     def _reset(self, writer: asyncio.StreamWriter) -> None:
         self.counts["reset"] += 1
@@ -124,7 +125,7 @@ def _set(event: asyncio.Event, value: bool) -> None:
 
 def _abort(writer: asyncio.StreamWriter) -> None:
     """Close the connection with a reset (RST) rather than an orderly end (FIN)."""
-    there: socket.socket | None = writer.get_extra_info("socket")
-    if there is not None and there.fileno() >= 0:
-        there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock: socket.socket | None = writer.get_extra_info("socket")
+    if sock is not None and sock.fileno() >= 0:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
