@@ -19,7 +19,7 @@ from infra.lab.stand_ins.ledger import Ledger
 from infra.lab.stand_ins.parcels import Parcel, State, advance, parcels_on_their_way
 from marketplace_runtime.telemetry import get_logger
 
-BACKOFF_FROM_S, BACKOFF_TO_S = 0.25, 5.0
+MIN_BACKOFF_S, MAX_BACKOFF_S = 0.25, 5.0
 CALLBACK_TIMEOUT_S = 5.0
 MAX_CONCURRENT_CALLBACKS = 16
 
@@ -34,7 +34,7 @@ class CarrierCallbacks:
         self._webhook = Webhook(secret)
         self.dispatch_after_s = dispatch_after_s
         self._deliver_after_s = deliver_after_s
-        self._trips: set[asyncio.Task[None]] = set()
+        self._parcel_tasks: set[asyncio.Task[None]] = set()
         self._callback_slots = asyncio.Semaphore(MAX_CONCURRENT_CALLBACKS)
         self._unreachable_until: dict[str, float] = {}
         self._http: aiohttp.ClientSession | None = None
@@ -43,43 +43,43 @@ class CarrierCallbacks:
         """Opens an HTTP session and resumes every parcel that is on its way."""
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALLBACK_TIMEOUT_S))
         for parcel in await self._ledger.run(parcels_on_their_way):
-            self.start_trip(parcel)
+            self.start_parcel_task(parcel)
 
     async def stop(self) -> None:
         """Cancels all tasks. The ledger has the state of each parcel."""
-        for trip in self._trips:
-            trip.cancel()
-        await asyncio.gather(*self._trips, return_exceptions=True)
+        for task in self._parcel_tasks:
+            task.cancel()
+        await asyncio.gather(*self._parcel_tasks, return_exceptions=True)
         if self._http is not None:
             await self._http.close()
 
-    def start_trip(self, parcel: Parcel) -> None:
-        """Starts or resumes the task of a parcel."""
-        trip = asyncio.create_task(self._trip(parcel))
-        self._trips.add(trip)
-        trip.add_done_callback(self._ended)
+    def start_parcel_task(self, parcel: Parcel) -> None:
+        """Starts the task that takes the parcel from its present state to delivery."""
+        task = asyncio.create_task(self._deliver_parcel(parcel))
+        self._parcel_tasks.add(task)
+        task.add_done_callback(self._ended)
 
-    def _ended(self, trip: asyncio.Task[None]) -> None:
-        self._trips.discard(trip)
-        if not trip.cancelled() and (error := trip.exception()) is not None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._parcel_tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("parcel task failed, resumes at the next start", exc_info=error)
 
-    async def _trip(self, begun: Parcel) -> None:
-        parcel: Parcel | None = begun
-        while parcel is not None and parcel.state is not State.DELIVERY_TOLD:
+    async def _deliver_parcel(self, initial: Parcel) -> None:
+        parcel: Parcel | None = initial
+        while parcel is not None and parcel.state is not State.DELIVERY_REPORTED:
             match parcel.state:
                 case State.BOOKED:
                     await asyncio.sleep(parcel.due - time.time())
                     parcel = await self._advance(parcel, State.DISPATCHED, due=time.time() + self._deliver_after_s)
                 case State.DISPATCHED:
                     await self._send_callback(parcel, "dispatched")
-                    parcel = await self._advance(parcel, State.DISPATCH_TOLD, due=parcel.due)
-                case State.DISPATCH_TOLD:
+                    parcel = await self._advance(parcel, State.DISPATCH_REPORTED, due=parcel.due)
+                case State.DISPATCH_REPORTED:
                     await asyncio.sleep(parcel.due - time.time())
                     parcel = await self._advance(parcel, State.DELIVERED, due=0)
                 case State.DELIVERED:
                     await self._send_callback(parcel, "delivered")
-                    parcel = await self._advance(parcel, State.DELIVERY_TOLD, due=0)
+                    parcel = await self._advance(parcel, State.DELIVERY_REPORTED, due=0)
                 case _:  # cancelled
                     return
 
@@ -90,14 +90,14 @@ class CarrierCallbacks:
         """Sends the callback, and repeats it until it is accepted."""
         url = str(parcel.callback_url)
         origin = urlsplit(url).netloc
-        backoff_s = BACKOFF_FROM_S
+        backoff_s = MIN_BACKOFF_S
         while True:
             async with self._callback_slots:
                 reachable = time.monotonic() >= self._unreachable_until.get(origin, 0)
                 if reachable and await self._post(url, origin, parcel, step):
                     return
             await asyncio.sleep(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311 - jitter is no secret
-            backoff_s = min(backoff_s * 2, BACKOFF_TO_S)
+            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
 
     async def _post(self, url: str, origin: str, parcel: Parcel, step: str) -> bool:
         body = json.dumps(
@@ -121,7 +121,7 @@ class CarrierCallbacks:
             "webhook-signature": self._webhook.sign(webhook_id, sent, body),
         }
         if self._http is None:
-            raise RuntimeError("call start() before start_trip()")
+            raise RuntimeError("call start() before start_parcel_task()")
         try:
             async with self._http.post(url, data=body, headers=headers) as answer:
                 if not answer.ok:
@@ -129,5 +129,5 @@ class CarrierCallbacks:
                 return answer.ok
         except (aiohttp.ClientError, TimeoutError):
             # The origin is unreachable. Other parcels need not try it before the backoff has passed.
-            self._unreachable_until[origin] = time.monotonic() + BACKOFF_FROM_S
+            self._unreachable_until[origin] = time.monotonic() + MIN_BACKOFF_S
             return False

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from infra.lab.stand_ins.carrier_callbacks import CarrierCallbacks
 from infra.lab.stand_ins.dials import Dials, RequestFaults
 from infra.lab.stand_ins.keys import After, KeyHeader, KeyPath, Limit, RequestsInProgress, Which, fingerprint
-from infra.lab.stand_ins.ledger import Ledger, now, page
+from infra.lab.stand_ins.ledger import Ledger, entries_page, now
 from infra.lab.stand_ins.parcels import Parcel, State, add_parcel, cancel_parcel, parcel_of
 from infra.lab.stand_ins.problems import Problem
 
@@ -49,8 +49,9 @@ def book_parcel(
 ) -> tuple[Parcel, bool]:
     """Books a parcel once per key. Returns the parcel, and whether an earlier request had booked it.
 
-    With a known key, the answer is as before, even if the request was to fail (`fails`): a "not booked" is always true.
-    Raises `Problem` if the key is cancelled or was used with another body, or if the booking fails.
+    `fails` is whether the dial makes this request fail. It has no effect on a key that is booked already: the answer
+    "not booked" would be untrue. Raises `Problem` if the key is cancelled or was used with another body, or if the
+    booking fails.
     """
     parcel = parcel_of(connection, part, key)
     if parcel is not None:
@@ -104,13 +105,13 @@ def routes(ledger: Ledger, dials: Dials, callbacks: CarrierCallbacks) -> APIRout
             if faults.fails and not in_progress.is_only_request(part, key):
                 raise Problem(503, "carriers:unavailable", "Another request with this key is in progress. Retry.")
             due = time.time() + callbacks.dispatch_after_s
-            parcel, replayed = await ledger.run(
+            parcel, repeated = await ledger.run(
                 partial(book_parcel, part=part, key=key, booking=booking, due=due, fails=faults.fails)
             )
-            if not replayed:
-                callbacks.start_trip(parcel)
+            if not repeated:
+                callbacks.start_parcel_task(parcel)
             answer = {"status": "booked", "tracking_code": parcel.tracking_code}
-            return JSONResponse(answer, 200 if replayed else 201)
+            return JSONResponse(answer, 200 if repeated else 201)
 
         with in_progress.track(part, key):
             return await dials.apply_faults(part, work)
@@ -143,7 +144,7 @@ def routes(ledger: Ledger, dials: Dials, callbacks: CarrierCallbacks) -> APIRout
 
     @router.get("/ledger")
     async def get_ledger(which: Which, after: After = 0, limit: Limit = 500) -> Response:
-        entries, following = await ledger.run(partial(page, part=f"carriers-{which}", after=after, limit=limit))
+        entries, following = await ledger.run(partial(entries_page, part=f"carriers-{which}", after=after, limit=limit))
         return JSONResponse({"entries": entries, "next": following})
 
     return router

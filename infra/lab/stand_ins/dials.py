@@ -53,7 +53,7 @@ class Dial(BaseModel):
     latency_ms: Annotated[float, Field(ge=0, le=60_000)] = 0
     """Delay before the work."""
     error_rate: Rate = 0
-    """The request is refused before the work, so nothing was done for certain."""
+    """The request is refused before the work, so it certainly had no effect."""
     hang_rate: Rate = 0
     """Nothing is done, and no answer is sent."""
     throttle_rate: Rate = 0
@@ -106,7 +106,7 @@ class Dials:
         return faults
 
     async def apply_faults(self, part: str, work: Callable[[RequestFaults], Awaitable[Response]]) -> Response:
-        """Runs `work` with the faults that the part's dial draws: delayed, not at all, or without an answer."""
+        """Draws the faults of the next request and applies them: delays or skips `work`, or withholds its answer."""
         faults = self.draw_faults(part)
         await asyncio.sleep(faults.delay_s)
         if faults.hangs:

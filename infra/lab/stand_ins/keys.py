@@ -26,8 +26,8 @@ def fingerprint(body: BaseModel) -> str:
 class RequestsInProgress:
     """Counts the requests in progress by key.
 
-    An answer "not done" must be true for the key, not only for this request. It must not be given while another
-    request with the same key may still be carried out.
+    A client that gets the answer "not done" may use another provider. So a request must not get this answer while
+    another request with the same key is in progress and may still be carried out.
     """
 
     def __init__(self) -> None:

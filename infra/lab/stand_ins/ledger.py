@@ -121,12 +121,14 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def write(connection: sqlite3.Connection, part: str, entry: dict[str, Any]) -> None:
-    """Adds an entry with the present time to the part's journal. Entries are never changed."""
+def append_entry(connection: sqlite3.Connection, part: str, entry: dict[str, Any]) -> None:
+    """Adds an entry with the present time to the part's ledger. Entries are never changed."""
     connection.execute("INSERT INTO entries (part, entry) VALUES (?, ?)", (part, json.dumps({**entry, "at": now()})))
 
 
-def page(connection: sqlite3.Connection, part: str, after: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+def entries_page(
+    connection: sqlite3.Connection, part: str, after: int, limit: int
+) -> tuple[list[dict[str, Any]], int | None]:
     """Returns up to `limit` of the part's entries after number `after`, and the number to continue from.
 
     The number is None if there are no more entries.

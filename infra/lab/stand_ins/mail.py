@@ -65,12 +65,12 @@ def store_mail(connection: sqlite3.Connection, envelope: Envelope) -> None:
     """Stores the mail once per recipient, with the headers for its id, subject, matter and kind."""
     content: bytes = envelope.original_content or b""
     headers: Message = BytesParser(policy=policy.compat32).parsebytes(content, headersonly=True)
-    about = [_header(headers, name) for name in ("Message-ID", "Subject", "X-About", "X-Kind")]
+    header_values = [_header(headers, name) for name in ("Message-ID", "Subject", "X-About", "X-Kind")]
     for recipient in envelope.rcpt_tos:
         connection.execute(
             "INSERT INTO mails (message_id, subject, about, kind, recipient, received_at, content)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (*about, recipient, now(), content),
+            (*header_values, recipient, now(), content),
         )
 
 

@@ -1,9 +1,9 @@
 """The parcels of the carriers. A step is taken only in the state before it, and is written to the ledger.
 
-booked -> dispatched -> dispatch told -> delivered -> delivery told
+booked -> dispatched -> dispatch reported -> delivered -> delivery reported
    \\-> cancelled (also a key that was never booked: a tombstone)
 
-"Told" means that the marketplace accepted the callback about the step.
+A step is reported when the marketplace has accepted the callback about it.
 """
 
 import sqlite3
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from infra.lab.stand_ins.ledger import now, write
+from infra.lab.stand_ins.ledger import append_entry, now
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS parcels (
@@ -28,18 +28,18 @@ class State(StrEnum):
     BOOKED = "booked"
     CANCELLED = "cancelled"
     DISPATCHED = "dispatched"
-    DISPATCH_TOLD = "dispatch-told"
+    DISPATCH_REPORTED = "dispatch-told"
     DELIVERED = "delivered"
-    DELIVERY_TOLD = "delivery-told"
+    DELIVERY_REPORTED = "delivery-told"
 
 
 _STEP_BEFORE = {
     State.DISPATCHED: State.BOOKED,
-    State.DISPATCH_TOLD: State.DISPATCHED,
-    State.DELIVERED: State.DISPATCH_TOLD,
-    State.DELIVERY_TOLD: State.DELIVERED,
+    State.DISPATCH_REPORTED: State.DISPATCHED,
+    State.DELIVERED: State.DISPATCH_REPORTED,
+    State.DELIVERY_REPORTED: State.DELIVERED,
 }
-_JOURNALLED = {State.DISPATCHED: "dispatch", State.DELIVERED: "delivery"}
+_LEDGER_KINDS = {State.DISPATCHED: "dispatch", State.DELIVERED: "delivery"}
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Parcel:
     @property
     def public_state(self) -> str:
         """The state without regard to callbacks: `booked`, `dispatched`, `delivered` or `cancelled`."""
-        told = {State.DISPATCH_TOLD: State.DISPATCHED, State.DELIVERY_TOLD: State.DELIVERED}
-        return told.get(self.state, self.state).value
+        reported = {State.DISPATCH_REPORTED: State.DISPATCHED, State.DELIVERY_REPORTED: State.DELIVERED}
+        return reported.get(self.state, self.state).value
 
 
 def parcel_of(connection: sqlite3.Connection, part: str, key: str) -> Parcel | None:
@@ -85,23 +85,26 @@ def add_parcel(connection: sqlite3.Connection, parcel: Parcel) -> None:
         "INSERT INTO parcels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*values, parcel.callback_url, parcel.state, parcel.due, parcel.since),
     )
-    _journal(connection, parcel, "cancellation" if parcel.state is State.CANCELLED else "booking")
+    _add_to_ledger(connection, parcel, "cancellation" if parcel.state is State.CANCELLED else "booking")
 
 
 def cancel_parcel(connection: sqlite3.Connection, parcel: Parcel) -> None:
     """Cancels a booked parcel."""
     _move(connection, parcel, State.CANCELLED, due=0)
-    _journal(connection, parcel, "cancellation")
+    _add_to_ledger(connection, parcel, "cancellation")
 
 
 def advance(connection: sqlite3.Connection, part: str, key: str, to: State, *, due: float) -> Parcel | None:
-    """Moves the parcel to its next state, and returns it. Returns None if it is not in the state before (cancelled)."""
+    """Moves the parcel to the state `to`, and returns it.
+
+    Returns None if it is not in the state that precedes `to`: it was cancelled.
+    """
     parcel = parcel_of(connection, part, key)
     if parcel is None or parcel.state is not _STEP_BEFORE[to]:
         return None
     _move(connection, parcel, to, due=due)
-    if to in _JOURNALLED:
-        _journal(connection, parcel, _JOURNALLED[to])
+    if to in _LEDGER_KINDS:
+        _add_to_ledger(connection, parcel, _LEDGER_KINDS[to])
     return parcel_of(connection, part, key)
 
 
@@ -112,10 +115,10 @@ def _move(connection: sqlite3.Connection, parcel: Parcel, to: State, *, due: flo
     )
 
 
-def _journal(connection: sqlite3.Connection, parcel: Parcel, kind: str) -> None:
+def _add_to_ledger(connection: sqlite3.Connection, parcel: Parcel, kind: str) -> None:
     entry: dict[str, Any] = {"kind": kind, "key": parcel.key, "order_id": parcel.order_id}
     entry |= {"shipment_id": parcel.shipment_id, "tracking_code": parcel.tracking_code}
-    write(connection, parcel.part, entry)
+    append_entry(connection, parcel.part, entry)
 
 
 def _parcel(row: sqlite3.Row) -> Parcel:

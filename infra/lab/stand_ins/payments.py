@@ -1,7 +1,7 @@
 """Two payment providers: they charge, void and refund by idempotency key.
 
-The ledger entries of a key add up to the money that the provider holds: captures less refunds less voids. The amount of
-a void is what it gave back: 0 if nothing had been captured or it had been refunded.
+The ledger entries of a key add up to the money that the provider holds: captures minus refunds minus voids. The amount
+of a void is what it gave back: 0 if nothing had been captured or it had been refunded.
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from infra.lab.stand_ins.dials import Dials, RequestFaults
 from infra.lab.stand_ins.keys import After, KeyHeader, KeyPath, Limit, RequestsInProgress, Which, fingerprint
-from infra.lab.stand_ins.ledger import Ledger, page, write
+from infra.lab.stand_ins.ledger import Ledger, append_entry, entries_page
 from infra.lab.stand_ins.problems import Problem
 
 SCHEMA = """
@@ -44,8 +44,9 @@ def capture(
 ) -> tuple[str, bool]:
     """Charges once per key. Returns "captured" or "declined", and whether this is the answer of an earlier request.
 
-    With a known key, the answer is as before, even if the request was to fail (`fails`): "not charged" is always true.
-    Raises `Problem` if the key is voided or was used with another body, or if the charge fails.
+    `fails` is whether the dial makes this request fail. It has no effect on a key that was used already: the answer
+    "not charged" could be untrue. Raises `Problem` if the key is voided or was used with another body, or if the charge
+    fails.
     """
     row = _charge(connection, part, key)
     if row is not None:
@@ -71,7 +72,7 @@ def capture(
         ),
     )
     kind = "decline" if declined else "capture"
-    write(connection, part, _entry(kind, key, charge.order_id, charge.amount, charge.currency))
+    append_entry(connection, part, _entry(kind, key, charge.order_id, charge.amount, charge.currency))
     return state, False
 
 
@@ -80,12 +81,12 @@ def void(connection: sqlite3.Connection, part: str, key: str) -> bool:
     row = _charge(connection, part, key)
     if row is None:
         connection.execute("INSERT INTO charges (part, key, state, captured) VALUES (?, ?, 'voided', 0)", (part, key))
-        write(connection, part, _entry("void", key, None, 0, None))
+        append_entry(connection, part, _entry("void", key, None, 0, None))
         return False
     if row["state"] != "voided":
         connection.execute("UPDATE charges SET state = 'voided' WHERE part = ? AND key = ?", (part, key))
         given_back = row["amount"] if row["state"] == "captured" else 0
-        write(connection, part, _entry("void", key, row["order_id"], given_back, row["currency"]))
+        append_entry(connection, part, _entry("void", key, row["order_id"], given_back, row["currency"]))
     return bool(row["captured"])
 
 
@@ -96,7 +97,7 @@ def refund(connection: sqlite3.Connection, part: str, key: str) -> None:
         raise Problem(404, "payments:not-captured", "Nothing was ever captured under this key.")
     if row["state"] == "captured":
         connection.execute("UPDATE charges SET state = 'refunded' WHERE part = ? AND key = ?", (part, key))
-        write(connection, part, _entry("refund", key, row["order_id"], row["amount"], row["currency"]))
+        append_entry(connection, part, _entry("refund", key, row["order_id"], row["amount"], row["currency"]))
 
 
 def routes(ledger: Ledger, dials: Dials) -> APIRouter:
@@ -111,12 +112,12 @@ def routes(ledger: Ledger, dials: Dials) -> APIRouter:
         async def work(faults: RequestFaults) -> Response:
             if faults.fails and not in_progress.is_only_request(part, key):
                 raise Problem(503, "payments:unavailable", "Another request with this key is in progress. Retry.")
-            state, replayed = await ledger.run(
+            state, repeated = await ledger.run(
                 partial(capture, part=part, key=key, charge=charge, fails=faults.fails, declined=faults.declined)
             )
             if state == "declined":
                 raise Problem(402, "payments:declined", "The customer's bank declined the charge.")
-            return JSONResponse({"status": state, "key": key}, 200 if replayed else 201)
+            return JSONResponse({"status": state, "key": key}, 200 if repeated else 201)
 
         with in_progress.track(part, key):
             return await dials.apply_faults(part, work)
@@ -147,7 +148,7 @@ def routes(ledger: Ledger, dials: Dials) -> APIRouter:
 
     @router.get("/ledger")
     async def get_ledger(which: Which, after: After = 0, limit: Limit = 500) -> Response:
-        entries, following = await ledger.run(partial(page, part=f"payments-{which}", after=after, limit=limit))
+        entries, following = await ledger.run(partial(entries_page, part=f"payments-{which}", after=after, limit=limit))
         return JSONResponse({"entries": entries, "next": following})
 
     return router

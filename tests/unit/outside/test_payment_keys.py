@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from infra.lab.stand_ins import payments
 from infra.lab.stand_ins.keys import RequestsInProgress
-from infra.lab.stand_ins.ledger import SCHEMA, Ledger, page, write
+from infra.lab.stand_ins.ledger import SCHEMA, Ledger, append_entry, entries_page
 from infra.lab.stand_ins.payments import Charge, capture, refund, void
 from infra.lab.stand_ins.problems import Problem
 
@@ -31,7 +31,7 @@ def a_charge(amount: int = 100) -> Charge:
 
 def taken(connection: sqlite3.Connection) -> int:
     signs = {"capture": 1, "refund": -1, "void": -1, "decline": 0}
-    entries, _ = page(connection, "payments-a", after=0, limit=1000)
+    entries, _ = entries_page(connection, "payments-a", after=0, limit=1000)
     return sum(signs[entry["kind"]] * entry["amount"] for entry in entries)
 
 
@@ -67,7 +67,7 @@ def test_a_definite_refusal_means_that_nothing_is_held_under_the_key(steps: list
             STEPS[step](connection)
         except Problem as problem:
             if problem.type == "urn:problem:payments:not-charged":
-                assert page(connection, "payments-a", after=0, limit=10) == ([], None)
+                assert entries_page(connection, "payments-a", after=0, limit=10) == ([], None)
 
 
 def test_a_request_is_alone_unless_another_one_uses_its_key() -> None:
@@ -88,14 +88,14 @@ async def test_failed_work_leaves_no_trace_and_does_not_affect_other_work(ledger
     ledger = Ledger(ledger_file)
 
     def fails(connection: sqlite3.Connection) -> None:
-        write(connection, "part", {"kind": "never"})
+        append_entry(connection, "part", {"kind": "never"})
         raise ValueError("half done")
 
     def works(connection: sqlite3.Connection) -> None:
-        write(connection, "part", {"kind": "kept"})
+        append_entry(connection, "part", {"kind": "kept"})
 
     outcomes = await asyncio.gather(*(ledger.run(work) for work in [works, fails, works]), return_exceptions=True)
-    entries, _ = await ledger.run(lambda connection: page(connection, "part", 0, 10))
+    entries, _ = await ledger.run(lambda connection: entries_page(connection, "part", 0, 10))
     await ledger.close()
     assert [type(outcome) for outcome in outcomes] == [type(None), ValueError, type(None)]
     assert [entry["kind"] for entry in entries] == ["kept", "kept"]
@@ -104,7 +104,7 @@ async def test_failed_work_leaves_no_trace_and_does_not_affect_other_work(ledger
 async def test_closing_a_ledger_completes_the_work_already_requested(ledger_file: Path) -> None:
     ledger = Ledger(ledger_file)
     requested = [
-        asyncio.create_task(ledger.run(lambda connection: write(connection, "part", {"kind": "kept"})))
+        asyncio.create_task(ledger.run(lambda connection: append_entry(connection, "part", {"kind": "kept"})))
         for _ in range(50)
     ]
     await asyncio.sleep(0)
