@@ -1,4 +1,4 @@
-"""Defines the charts of a run, and computes their lines from its seconds."""
+"""Defines the charts of a run, and computes their lines from its figures for each second."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,13 +24,13 @@ def charts(timeline: Document) -> tuple[list[Panel], float]:
     step = -(-length(timeline) // MAX_POINTS)
     http = timeline["http"]
     failed = [_share(*pair) for pair in zip(http["failed"], http["requests"], strict=True)]
-    each_s = f", maximum of each {step} s" if step > 1 else ""
-    worst = _binned(step, max)
+    step_note = f", maximum of each {step} s" if step > 1 else ""
+    max_per_step = _binned(step, max)
     smooth = _smoothed(max(step, 3))
 
     def by_service(columns: Mapping[str, Values]) -> list[Line]:
         return [
-            Line(name, worst(values), COLOURS[number % len(COLOURS)])
+            Line(name, max_per_step(values), COLOURS[number % len(COLOURS)])
             for number, (name, values) in enumerate(columns.items())
         ]
 
@@ -39,22 +39,22 @@ def charts(timeline: Document) -> tuple[list[Panel], float]:
         for state, colour in STATES.items()
         if state in timeline["orders"]
     ]
-    waits = [
-        Line("median", worst(http["p50_ms"]), "blue"),
-        Line("99th percentile", worst(http["p99_ms"]), "violet"),
+    response_times = [
+        Line("median", max_per_step(http["p50_ms"]), "blue"),
+        Line("99th percentile", max_per_step(http["p99_ms"]), "violet"),
     ]
     return [
         Panel("orders per second", orders, 150, _plain),
         Panel(
-            f"HTTP response time{each_s}",
-            waits,
+            f"HTTP response time{step_note}",
+            response_times,
             120,
             _duration,
             logarithmic=True,
-            share=Line("share of failed requests", worst(failed), "red"),
+            share=Line("share of failed requests", max_per_step(failed), "red"),
         ),
-        Panel(f"events waiting in the broker's queues{each_s}", by_service(timeline["queues"]), 100, _plain),
-        Panel(f"age of the oldest event in an outbox{each_s}", by_service(timeline["outbox_age_s"]), 100, _seconds),
+        Panel(f"events waiting in the broker's queues{step_note}", by_service(timeline["queues"]), 100, _plain),
+        Panel(f"age of the oldest event in an outbox{step_note}", by_service(timeline["outbox_age_s"]), 100, _seconds),
     ], float(step)
 
 
@@ -62,13 +62,13 @@ def _share(part: float | None, whole: float | None) -> float | None:
     return min(part / whole, 1.0) if part and whole else None
 
 
-def _binned(size: int, of: Callable[[list[float]], float]) -> Callable[[Values], Values]:
+def _binned(size: int, combine: Callable[[list[float]], float]) -> Callable[[Values], Values]:
     """Combine each step of several seconds into one value; None if no second of it is known."""
 
     def binned(values: Values) -> Values:
-        steps = (values[place : place + size] for place in range(0, len(values), size))
+        steps = (values[index : index + size] for index in range(0, len(values), size))
         known = ([value for value in step if value is not None] for step in steps)
-        return [of(step) if step else None for step in known]
+        return [combine(step) if step else None for step in known]
 
     return binned
 
@@ -78,7 +78,7 @@ def _smoothed(over: int) -> Callable[[Values], Values]:
 
     def smoothed(values: Values) -> Values:
         half = over // 2
-        around = (values[max(place - half, 0) : place + half + 1] for place in range(len(values)))
+        around = (values[max(index - half, 0) : index + half + 1] for index in range(len(values)))
         return [_mean([value or 0 for value in each]) for each in around]
 
     return smoothed

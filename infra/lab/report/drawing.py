@@ -28,30 +28,30 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
 
-def ticks(high: float, most: int) -> list[float]:
+def ticks(high: float, max_steps: int) -> list[float]:
     """Return round values from 0 to the first that is not below `high`, in steps of 1, 2 or 5 times a power of ten."""
     high = high if high > 0 else 1.0
-    size = 10.0 ** floor(log10(high / most))
-    step = next(size * each for each in (1, 2, 5, 10) if high / (size * each) <= most)
+    size = 10.0 ** floor(log10(high / max_steps))
+    step = next(size * each for each in (1, 2, 5, 10) if high / (size * each) <= max_steps)
     return [number * step for number in range(ceil(high / step - 1e-9) + 1)]
 
 
 def decades(low: float, high: float) -> list[float]:
-    """Return powers of ten from `low`, which must be one, to the first that is not below `high`."""
+    """Return the powers of ten from `low`, which must be a power of ten, to the first that is not below `high`."""
     return [low * 10.0**each for each in range(max(ceil(log10(high / low) - 1e-9), 1) + 1)]
 
 
 def split_at_gaps(values: Values) -> Iterator[list[tuple[int, float]]]:
-    """Yield runs of known values with their places, split at unknown values."""
-    stretch: list[tuple[int, float]] = []
-    for place, value in enumerate(values):
-        if value is None and stretch:
-            yield stretch
-            stretch = []
+    """Yield segments of known values with their indexes, split at unknown values."""
+    segment: list[tuple[int, float]] = []
+    for index, value in enumerate(values):
+        if value is None and segment:
+            yield segment
+            segment = []
         elif value is not None:
-            stretch.append((place, value))
-    if stretch:
-        yield stretch
+            segment.append((index, value))
+    if segment:
+        yield segment
 
 
 def line(points: Sequence[tuple[float, float]]) -> str:

@@ -13,9 +13,9 @@ Document = Mapping[str, Any]
 
 STYLE = Path(__file__).with_name("figure.css")
 WIDTH, LEFT, RIGHT = 1120, 62, 1098
-HEADING, HEAD, BETWEEN, FOOT = 64, 34, 48, 40
+HEADING_HEIGHT, FAULTS_TITLE_HEIGHT, PANEL_GAP, TIME_AXIS_HEIGHT = 64, 34, 48, 40
 MAX_TIME_MARKS = 14
-CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, *(3600 * hours for hours in range(1, 10_000)))
+TIME_MARK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, *(3600 * hours for hours in range(1, 10_000)))
 VERDICTS = {"pass": "green", "fail": "red", "unknown": "ochre"}
 
 
@@ -27,7 +27,7 @@ def figure(document: Document) -> str:
 
 def standalone(document: Document) -> str:
     """Return the picture as a self-contained SVG file with title, summary and verdict."""
-    parts, height = _draw(document, top=HEADING)
+    parts, height = _draw(document, top=HEADING_HEIGHT)
     size = f'{_size(height)} width="{WIDTH}" height="{height:.0f}"'
     return f"""<svg xmlns="http://www.w3.org/2000/svg" class="run" {size}>
 <style>
@@ -42,21 +42,21 @@ def standalone(document: Document) -> str:
 def _draw(document: Document, top: float) -> tuple[str, float]:
     """Draw everything below `top`. Returns the SVG and the bottom edge."""
     timeline, faults = document["timeline"], document.get("faults", ())
-    at = Scale(0, length(timeline), LEFT, RIGHT)
-    panels, second = charts(timeline)
+    x_scale = Scale(0, length(timeline), LEFT, RIGHT)
+    panels, step_s = charts(timeline)
     parts: list[str] = []
-    spans_top = top + HEAD
+    spans_top = top + FAULTS_TITLE_HEIGHT
     if faults:
         parts += [text(LEFT, spans_top - 14, "faults", "title"), *legend(_families(faults), RIGHT, spans_top - 14)]
-        placed = lanes(faults, at)
+        placed = lanes(faults, x_scale)
         parts += draw_lanes(placed, spans_top)
         top = spans_top + len(placed) * LANE_HEIGHT
     for panel in panels:
-        parts += panel.draw(at, top + BETWEEN, second)
-        top += BETWEEN + panel.height
-    parts += _axis(timeline, at, spans_top, top)
-    behind = _bands(faults, at, spans_top, top)
-    return "\n".join([*behind, *parts]), top + FOOT
+        parts += panel.draw(x_scale, top + PANEL_GAP, step_s)
+        top += PANEL_GAP + panel.height
+    parts += _axis(timeline, x_scale, spans_top, top)
+    behind = _bands(faults, x_scale, spans_top, top)
+    return "\n".join([*behind, *parts]), top + TIME_AXIS_HEIGHT
 
 
 def _size(height: float) -> str:
@@ -69,22 +69,22 @@ def _families(faults: Sequence[Document]) -> dict[str, str]:
     return dict(words for family, words in FAMILIES.items() if family in occurring)
 
 
-def _bands(faults: Sequence[Document], at: Scale, top: float, bottom: float) -> Iterator[str]:
+def _bands(faults: Sequence[Document], x_scale: Scale, top: float, bottom: float) -> Iterator[str]:
     """Draw each fault's duration as a band behind all charts."""
     for each in faults:
-        start = at(each["start_s"])
-        yield box(start, top, max(at(each["end_s"]) - start, 1), bottom - top, f"band {colour(each)}")
+        start = x_scale(each["start_s"])
+        yield box(start, top, max(x_scale(each["end_s"]) - start, 1), bottom - top, f"band {colour(each)}")
 
 
-def _axis(timeline: Document, at: Scale, top: float, bottom: float) -> Iterator[str]:
-    step = next(each for each in CLOCK_STEPS if at.high / each <= MAX_TIME_MARKS)
-    for number in range(int(at.high / step) + 1):
-        x = at(number * step)
+def _axis(timeline: Document, x_scale: Scale, top: float, bottom: float) -> Iterator[str]:
+    step = next(each for each in TIME_MARK_STEPS_S if x_scale.high / each <= MAX_TIME_MARKS)
+    for number in range(int(x_scale.high / step) + 1):
+        x = x_scale(number * step)
         yield stroke(f"M{x:.1f} {bottom:.1f}v5", "grid")
         yield text(x, bottom + 19, _clock(number * step), "tick middle")
-    if timeline["customers_s"] < at.high:
-        x = at(timeline["customers_s"])
-        yield stroke(f"M{x:.1f} {bottom:.1f}V{top:.1f}", "doors")
+    if timeline["customers_s"] < x_scale.high:
+        x = x_scale(timeline["customers_s"])
+        yield stroke(f"M{x:.1f} {bottom:.1f}V{top:.1f}", "last-customer")
         yield text(x - 6, bottom + 34, "the last customer arrives", "label end")
 
 

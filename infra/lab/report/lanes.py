@@ -28,37 +28,39 @@ FAMILIES = {
 
 
 @dataclass(frozen=True)
-class Placed:
-    """The position of a fault's bar, of its tail until the fault was undone, and of the space including its name."""
+class PlacedFault:
+    """The horizontal positions of a fault's bar and name, in pixels."""
 
     fault: Fault
     start: float
     end: float
     undone: float
+    """End of the pale part of the bar, which shows how long undoing the fault took."""
     left: float
+    """Left edge of the space for bar and name. `right` is the other edge."""
     right: float
     name: str
 
 
-def lanes(faults: Sequence[Fault], at: Scale) -> list[list[Placed]]:
+def lanes(faults: Sequence[Fault], x_scale: Scale) -> list[list[PlacedFault]]:
     """Distribute the faults over lanes so that nothing overlaps."""
-    found = _packed([_placed(fault, at, name(fault)) for fault in faults])
-    return found if len(found) <= MAX_LANES else _packed([_placed(fault, at, "") for fault in faults])
+    found = _packed([_placed(fault, x_scale, name(fault)) for fault in faults])
+    return found if len(found) <= MAX_LANES else _packed([_placed(fault, x_scale, "") for fault in faults])
 
 
-def draw_lanes(found: Sequence[Sequence[Placed]], top: float) -> Iterator[str]:
+def draw_lanes(found: Sequence[Sequence[PlacedFault]], top: float) -> Iterator[str]:
     """Draw the bars and their names."""
     for number, lane in enumerate(found):
         y = top + number * LANE_HEIGHT
         for each in lane:
-            of = colour(each.fault)
-            yield box(each.start, y, each.undone - each.start, BAR_HEIGHT, f"tail {of}", round_by=2)
+            bar_colour = colour(each.fault)
+            yield box(each.start, y, each.undone - each.start, BAR_HEIGHT, f"tail {bar_colour}", round_by=2)
             yield box(
                 each.start,
                 y,
                 each.end - each.start,
                 BAR_HEIGHT,
-                f"bar {of}",
+                f"bar {bar_colour}",
                 title=describe_fault(each.fault),
                 round_by=2,
             )
@@ -96,17 +98,17 @@ def describe_fault(fault: Fault) -> str:
     return "\n".join(facts)
 
 
-def _placed(fault: Fault, at: Scale, words: str) -> Placed:
-    start = at(fault["start_s"])
-    end = max(at(fault["end_s"]), start + MIN_BAR_WIDTH)
-    undone = max(at(fault.get("undone_s", 0.0)), end)
+def _placed(fault: Fault, x_scale: Scale, words: str) -> PlacedFault:
+    start = x_scale(fault["start_s"])
+    end = max(x_scale(fault["end_s"]), start + MIN_BAR_WIDTH)
+    undone = max(x_scale(fault.get("undone_s", 0.0)), end)
     width = GAP + len(words) * CHARACTER_WIDTH if words else 0.0
-    left, right = (start, undone + width) if undone + width <= at.end else (start - width, undone)
-    return Placed(fault, start, end, undone, left - GAP, right + GAP, words)
+    left, right = (start, undone + width) if undone + width <= x_scale.end else (start - width, undone)
+    return PlacedFault(fault, start, end, undone, left - GAP, right + GAP, words)
 
 
-def _packed(faults: Sequence[Placed]) -> list[list[Placed]]:
-    found: list[list[Placed]] = []
+def _packed(faults: Sequence[PlacedFault]) -> list[list[PlacedFault]]:
+    found: list[list[PlacedFault]] = []
     for each in sorted(faults, key=lambda each: each.start):
         for lane in found:
             if all(each.left >= other.right or other.left >= each.right for other in lane):

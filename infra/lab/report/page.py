@@ -14,7 +14,7 @@ TEMPLATE = Path(__file__).with_name("page.html")
 MAX_VIOLATIONS_SHOWN = 200
 RECOVERY = (
     "Only faults that no other fault overlapped: the time from the end of the fault until the next order is confirmed, "
-    "and until no more events wait in queues and outboxes than before the fault."
+    "and until the backlog in queues and outboxes is as low as before the fault."
 )
 
 Document = Mapping[str, Any]

@@ -34,24 +34,24 @@ class Panel:
     logarithmic: bool = False
     share: Line | None = None
 
-    def draw(self, at: Scale, top: float, second: float) -> Iterator[str]:
-        """Draw the chart from `top` down. `second` is the number of seconds between two values."""
+    def draw(self, x_scale: Scale, top: float, step_s: float) -> Iterator[str]:
+        """Draw the chart from `top` down. `step_s` is the number of seconds between two values."""
         bottom = top + self.height
         marks = self._marks()
-        up = Scale(marks[0], marks[-1], bottom, top, self.logarithmic)
+        y_scale = Scale(marks[0], marks[-1], bottom, top, self.logarithmic)
         for mark in marks:
-            yield stroke(f"M{at.start:.1f} {up(mark):.1f}H{at.end:.1f}", "grid")
-            yield text(at.start - 8, up(mark) + 4, self.show(mark), "tick end")
+            yield stroke(f"M{x_scale.start:.1f} {y_scale(mark):.1f}H{x_scale.end:.1f}", "grid")
+            yield text(x_scale.start - 8, y_scale(mark) + 4, self.show(mark), "tick end")
         if self.share is not None:
-            yield from self._bars(self.share, at, bottom, second)
+            yield from self._bars(self.share, x_scale, bottom, step_s)
         for each in self.lines:
-            for stretch in split_at_gaps(each.values):
-                points = [(at((place + 0.5) * second), up(value)) for place, value in stretch]
+            for segment in split_at_gaps(each.values):
+                points = [(x_scale((index + 0.5) * step_s), y_scale(value)) for index, value in segment]
                 if each.filled:
                     yield stroke(area(points, bottom), f"area {each.colour}")
                 yield stroke(line(points), f"line {each.colour}")
-        yield text(at.start, top - 10, self.title, "title")
-        yield from legend({each.name: each.colour for each in self._all()}, at.end, top - 10)
+        yield text(x_scale.start, top - 10, self.title, "title")
+        yield from legend({each.name: each.colour for each in self._all()}, x_scale.end, top - 10)
 
     def _all(self) -> list[Line]:
         return [*self.lines, *([self.share] if self.share else [])]
@@ -62,12 +62,12 @@ class Panel:
             decades(1, max(highest, 10)) if self.logarithmic else ticks(max(highest, 1), max(int(self.height / 32), 2))
         )
 
-    def _bars(self, share: Line, at: Scale, bottom: float, second: float) -> Iterator[str]:
-        width = at(second) - at(0)
-        for place, value in enumerate(share.values):
+    def _bars(self, share: Line, x_scale: Scale, bottom: float, step_s: float) -> Iterator[str]:
+        width = x_scale(step_s) - x_scale(0)
+        for index, value in enumerate(share.values):
             if value:
                 yield box(
-                    at(place * second),
+                    x_scale(index * step_s),
                     bottom - value * self.height,
                     width,
                     value * self.height,

@@ -8,23 +8,23 @@ from infra.lab.simulator import Seconds
 from infra.lab.watch import Samples
 
 AFTER_S = 5
-"""Seconds that are shown after the last state change of an order, and at least after the traffic's end."""
+"""Seconds that are shown after the traffic has ended and the last order has changed its state."""
 HTTP = ("requests", "failed", "p50_ms", "p95_ms", "p99_ms")
 
 
 def timeline(seconds: Seconds, samples: Samples, services: Sequence[str], duration_s: float) -> dict[str, Any]:
     """Return columns of equal length, for machines and for drawing. They begin when the traffic begins."""
     first = int(seconds.opened)
-    moved = [second for orders in seconds.orders.values() for second in orders]
-    last = min(max([first + int(duration_s), *moved]) + AFTER_S, int(seconds.closed))
+    changed = [second for orders in seconds.orders.values() for second in orders]
+    last = min(max([first + int(duration_s), *changed]) + AFTER_S, int(seconds.closed))
     span = range(first, last + 1)
 
     def column(value: Callable[[int], float | None]) -> list[float | None]:
         return [None if (found := value(second)) is None else round(found, 2) for second in span]
 
     def http(name: str) -> list[float | None]:
-        nothing = 0 if name in ("requests", "failed") else None
-        return column(lambda second: seconds.http.get(second, {}).get(name, nothing))
+        default = 0 if name in ("requests", "failed") else None
+        return column(lambda second: seconds.http.get(second, {}).get(name, default))
 
     def outbox(service: str, name: str) -> list[float | None]:
         return column(lambda second: getattr(samples.service(service, second), name, None))
