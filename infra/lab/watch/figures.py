@@ -14,7 +14,7 @@ METRIC_PREFIXES = (
     *("http_server_request_duration_seconds_count", "component_healthy"),
 )
 """Prefixes of the metrics to parse. All others, mostly buckets, are skipped to save time: this runs once a second."""
-TOTALS = {
+SUMMED_FIELDS = {
     ("messaging_process_total", "committed"): "handled",
     ("messaging_process_total", "retried"): "retried",
     ("messaging_process_total", "dead"): "died",
@@ -26,8 +26,8 @@ TOTALS = {
     ("bulkhead_in_use", ""): "calls",
     ("bulkhead_limit", ""): "most_calls",
 }
-"""Fields of `Figures` by metric and outcome. Those of replicas are added."""
-GAUGES = {
+"""Fields of `Figures` by metric and outcome. Each replica has its own values, and those of all replicas are added."""
+DATABASE_FIELDS = {
     "outbox_pending": "outbox",
     "outbox_oldest_seconds": "outbox_age_s",
     "scheduled_pending": "scheduled",
@@ -43,11 +43,12 @@ CIRCUITS = ("closed", "half open", "open")
 
 @dataclass(frozen=True)
 class Figures:
-    """The metrics of a process, or of all replicas of a service, at one moment. Totals count from process start."""
+    """The metrics of a process, or of all replicas of a service, at one moment. Counters count from process start."""
 
     handled: float = 0
     retried: float = 0
     died: float = 0
+    """Messages that became dead letters since the process started. `dead` counts those that are dead letters now."""
     published: float = 0
     shed: float = 0
     """Requests refused because too many were in progress."""
@@ -66,7 +67,7 @@ class Figures:
     """Messages that failed or were deferred, and wait for a retry."""
     retrying_oldest_s: float | None = None
     dead: float | None = None
-    """Dead letters in the database."""
+    """Dead letters that are in the database now."""
     unhealthy: Sequence[str] = ()
     """Unhealthy components of a process, such as its database, broker or consumers."""
     circuits: Mapping[str, str] = field(default_factory=dict)
@@ -76,16 +77,16 @@ class Figures:
 
 def parse(text: str) -> Figures:
     """Parse a Prometheus exposition. Raises ValueError if it is malformed."""
-    totals = dict.fromkeys(TOTALS.values(), 0.0)
+    totals = dict.fromkeys(SUMMED_FIELDS.values(), 0.0)
     gauges: dict[str, float] = {}
     circuits: dict[str, str] = {}
     orders: dict[str, float] = {}
     unhealthy: list[str] = []
     for name, labels, value in _samples(text):
-        if total := TOTALS.get((name, labels.get("outcome", ""))):
+        if total := SUMMED_FIELDS.get((name, labels.get("outcome", ""))):
             totals[total] += value
-        if name in GAUGES and not isnan(value):
-            gauges[GAUGES[name]] = value
+        if name in DATABASE_FIELDS and not isnan(value):
+            gauges[DATABASE_FIELDS[name]] = value
         if name == "retry_budget_tokens":
             gauges["repeats_left"] = gauges.get("repeats_left", 0.0) + value
         if name == "component_healthy" and not value:
@@ -109,8 +110,8 @@ def _samples(text: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
 def combine_replicas(replicas: Sequence[Figures]) -> Figures:
     """Combine the figures of a service's replicas.
 
-    Totals are added, because each replica counts for itself. Gauges take the highest value, because all replicas read
-    them from the same database. A circuit breaker has its worst state.
+    `SUMMED_FIELDS` are added, because each replica counts for itself. `DATABASE_FIELDS` take the highest value, because
+    all replicas read them from the same database. A circuit breaker has its worst state.
     """
     circuits: dict[str, str] = {}
     orders: dict[str, float] = {}
@@ -119,8 +120,8 @@ def combine_replicas(replicas: Sequence[Figures]) -> Figures:
             circuits[name] = max(state, circuits.get(name, "closed"), key=CIRCUITS.index)
         for state, number in each.orders.items():
             orders[state] = orders.get(state, 0) + number
-    totals: dict[str, float] = {name: sum(getattr(each, name) for each in replicas) for name in TOTALS.values()}
-    gauges: dict[str, Any] = {name: _highest(replicas, name) for name in GAUGES.values()}
+    totals: dict[str, float] = {name: sum(getattr(each, name) for each in replicas) for name in SUMMED_FIELDS.values()}
+    gauges: dict[str, Any] = {name: _highest(replicas, name) for name in DATABASE_FIELDS.values()}
     budgets = [each.repeats_left for each in replicas if each.repeats_left is not None]
     gauges["repeats_left"] = sum(budgets) if budgets else None
     unhealthy = tuple(sorted({component for each in replicas for component in each.unhealthy}))

@@ -1,4 +1,4 @@
-"""Collects the history of an order from all services, in the order of time.
+"""Collects the history of an order from all services, in chronological order.
 
 Each service is queried twice: first for the events that it published about the order, then for how it handled the
 events of all services.
@@ -46,27 +46,27 @@ async def collect_history(
     """
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as http:
-        first, _ = await _all(http, services, subject, [])
+        first, _ = await _query_services(http, services, subject, [])
         ids = sorted({id for history in first.values() for each in history["said"] for id in _ids(each)})
-        histories, missing = await _all(http, services, subject, ids[:MAX_EVENTS_PER_REQUEST])
+        histories, missing = await _query_services(http, services, subject, ids[:MAX_EVENTS_PER_REQUEST])
     if len(ids) > MAX_EVENTS_PER_REQUEST:
         missing.append(f"There are {len(ids)} events; only {MAX_EVENTS_PER_REQUEST} are shown.")
-    return merge_histories(histories, whole=not missing), missing
+    return merge_histories(histories, is_complete=not missing), missing
 
 
-def merge_histories(histories: Mapping[str, ServiceHistory], *, whole: bool = True) -> list[HistoryEntry]:
-    """Return the history in the order of time.
+def merge_histories(histories: Mapping[str, ServiceHistory], *, is_complete: bool = True) -> list[HistoryEntry]:
+    """Return the history in chronological order.
 
-    If it is `whole`, an event that no service published is a deadline. Otherwise it may be one of a missing service.
+    If the histories are complete, an event that no service published is a deadline. Otherwise a service whose history
+    is missing may have published it.
     """
     published: dict[str, Mapping[str, Any]] = {}
     for each in (each for history in histories.values() for each in history["said"]):
         id, type = each["event_id"], each["type"]
-        in_versions = (
-            id in published and published[id]["type"] != type
-        )  # inboxes do not have the version that was handled
-        published[id] = {**each, "type": name_of(type)} if in_versions else each
-    unknown_type = "a deadline" if whole else "an event that is not shown"
+        # An event may be published in several versions. Inboxes do not have the version that was handled.
+        has_several_versions = id in published and published[id]["type"] != type
+        published[id] = {**each, "type": name_of(type)} if has_several_versions else each
+    unknown_type = "a deadline" if is_complete else "an event that is not shown"
     return sorted(
         entry
         for service, history in histories.items()
@@ -87,8 +87,8 @@ def _entries_of(
         yield HistoryEntry(_at(each), service, "said", each["type"], detail=why + pending)
     for each in history["handled"]:
         type = known.get(each["event_id"], unknown_type)
-        after = published.get(each["event_id"])
-        delay = f"after {(_at(each) - _at(after)).total_seconds():.3f} s" if after else ""
+        event = published.get(each["event_id"])
+        delay = f"after {(_at(each) - _at(event)).total_seconds():.3f} s" if event else ""
         attempt = f"attempt {each['attempt']}" if each["attempt"] > 1 else ""
         yield HistoryEntry(
             _at(each), service, "handled", type, _queue(service, each), ", ".join(filter(None, (delay, attempt)))
@@ -110,10 +110,10 @@ def _entries_of(
         yield HistoryEntry(_at(each), service, "settled", each["type"] or "unknown", _queue(service, each), detail)
 
 
-async def _all(
+async def _query_services(
     http: aiohttp.ClientSession, services: Mapping[str, str], subject: str, ids: Sequence[str]
 ) -> tuple[dict[str, ServiceHistory], list[str]]:
-    async def one(name: str, url: str) -> ServiceHistory | str:
+    async def query_service(name: str, url: str) -> ServiceHistory | str:
         try:
             query = [("subject", subject), *(("event", id) for id in ids)]
             async with http.get(f"{url}/ops/story", params=query) as answer:
@@ -124,7 +124,7 @@ async def _all(
         except (aiohttp.ClientError, TimeoutError):
             return f"{name} does not answer: its part of the history is missing."
 
-    answers = await asyncio.gather(*(one(name, url) for name, url in services.items()))
+    answers = await asyncio.gather(*(query_service(name, url) for name, url in services.items()))
     histories = {
         name: NO_HISTORY if isinstance(each, str) else each for name, each in zip(services, answers, strict=True)
     }

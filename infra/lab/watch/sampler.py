@@ -17,9 +17,9 @@ from infra.stack import Layout, read_state
 INTERVAL_S = 1.0
 
 
-async def take_sample(where: Layout) -> Samples:
+async def take_sample(layout: Layout) -> Samples:
     """Take one sample of every part. It takes as long as the slowest answer."""
-    sampler = Sampler(where)
+    sampler = Sampler(layout)
     async with sampler as samples:
         await sampler.wait_for_answers()
     return samples
@@ -31,8 +31,8 @@ class Sampler:
     `keep_s` is the number of seconds for which samples are kept. By default, all are kept.
     """
 
-    def __init__(self, where: Layout, keep_s: int | None = None) -> None:
-        self._where, self._keep_s = where, keep_s
+    def __init__(self, layout: Layout, keep_s: int | None = None) -> None:
+        self._layout, self._keep_s = layout, keep_s
         self._samples = Samples()
         self._requests: dict[str, asyncio.Task[None]] = {}
         self._stack = contextlib.AsyncExitStack()
@@ -40,7 +40,7 @@ class Sampler:
     async def __aenter__(self) -> Samples:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         http = await self._stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        state = read_state(self._where.state)
+        state = read_state(self._layout.state)
         depths = Depths(http, state.broker["management"], state.broker["amqp"], state.services)
         self._stack.callback(depths.close)
         sampling = asyncio.create_task(self._sample_every_second(http, depths))
@@ -53,13 +53,13 @@ class Sampler:
         await asyncio.gather(*self._requests.values(), return_exceptions=True)
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._stack.aclose()
 
     async def _sample_every_second(self, http: aiohttp.ClientSession, depths: Depths) -> None:
         while True:
-            for service in read_state(self._where.state).services.values():
+            for service in read_state(self._layout.state).services.values():
                 for replica, url in service.ops.items():
                     self._start_request(replica, partial(self._sample_replica, replica, http, url))
             self._start_request("broker", partial(self._sample_queues, depths))

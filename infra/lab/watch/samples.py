@@ -30,9 +30,12 @@ class Samples:
         """Return the latest figures of a service, or None if it has none in the last `MAX_AGE_S` seconds."""
         return next(filter(None, (self.service(name, now - ago) for ago in range(MAX_AGE_S))), None)
 
-    def rate(self, name: str, now: int, of: Callable[[Figures], float]) -> float | None:
-        """Return the growth of a total per second, over the last `RATE_WINDOW_S` seconds. None with too few samples."""
-        rates = [rate for series in self._of(name) if (rate := _rate(series, now, of)) is not None]
+    def rate(self, name: str, now: int, total_of: Callable[[Figures], float]) -> float | None:
+        """Return the growth per second of a total (`total_of`), over the last `RATE_WINDOW_S` seconds.
+
+        Returns None if there are too few samples.
+        """
+        rates = [rate for series in self._of(name) if (rate := _rate(series, now, total_of)) is not None]
         return sum(rates) if rates else None
 
     def depth(self, name: str, second: int) -> int | None:
@@ -72,12 +75,12 @@ def _since(second: int, series: Mapping[int, T]) -> dict[int, T]:
     return {at: value for at, value in series.items() if at >= second}
 
 
-def _rate(series: Mapping[int, Figures], now: int, of: Callable[[Figures], float]) -> float | None:
+def _rate(series: Mapping[int, Figures], now: int, total_of: Callable[[Figures], float]) -> float | None:
     seconds = [second for second in range(now - RATE_WINDOW_S, now + 1) if second in series]
     if len(seconds) < 2 or now - seconds[-1] > MAX_AGE_S:
         return None
     gained = 0.0
     for one, other in pairwise(seconds):
-        before, after = of(series[one]), of(series[other])
+        before, after = total_of(series[one]), total_of(series[other])
         gained += after - before if after >= before else after  # the process restarted, so its total began at 0
     return gained / (seconds[-1] - seconds[0])

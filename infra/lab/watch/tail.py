@@ -27,6 +27,7 @@ class TailedMessage:
     type: str
     subject: str
     said_at: datetime | None
+    """Time at which the event was published. None if the header is missing or invalid."""
     body: bytes
     id: str
     causation_id: str | None
@@ -34,11 +35,12 @@ class TailedMessage:
 
 
 def tail(url: str, services: Sequence[str], pattern: str = "*") -> Iterator[TailedMessage | None]:
-    """Yield events from now on, whose type or its part after the publisher matches a shell pattern.
+    """Yield the events that are published from now on, and whose type matches a shell pattern.
 
-    Examples of patterns are `order-*` and `checkout.*`. Yields None once when it is subscribed, and then after every
-    second without an event. `url` needs the credentials of an administrator, because no other user may declare such a
-    queue. Raises `LocalError` if the broker is unreachable, or the connection is lost.
+    The pattern is compared with the whole type (`checkout.*`), and with the type without its publisher (`order-*`).
+    Yields None once when it is subscribed, and then after every second without an event. `url` needs the credentials of
+    an administrator, because no other user may declare such a queue. Raises `LocalError` if the broker is unreachable,
+    or the connection is lost.
     """
     try:
         connection = pika.BlockingConnection(pika.URLParameters(url))
