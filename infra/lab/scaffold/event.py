@@ -41,9 +41,9 @@ def add_event(plan: Plan, name: EventName, *, types: Sequence[str], key: str, ke
     The next version of an existing event gets the fields of the newest version, and an upcast from it. Raises `Refused`
     if the version is not the next one, or if the key is not a field's name.
     """
-    there = find_versions(types, name)
-    if there:
-        newest = EventName.parse(max(there, key=lambda each: int(each.rpartition(".v")[2])))
+    existing = find_versions(types, name)
+    if existing:
+        newest = EventName.parse(max(existing, key=lambda each: int(each.rpartition(".v")[2])))
         following = replace(newest, version=newest.version + 1)
         if name != following:
             raise Refused(

@@ -1,4 +1,8 @@
-"""Plans the next version of an event: a copy of the newest to edit, an upcast to complete, an end date of the old."""
+"""Plans the next version of an event.
+
+The plan adds a copy of the newest version, which a person then edits, and an upcast, which a person then completes. It
+gives the former version the date until which that one is still published, too.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -9,14 +13,18 @@ from infra.lab.scaffold.plan import Plan, Refused
 UPCASTS = "contracts/upcasts.py"
 DEPRECATION_PERIOD = timedelta(days=182)
 """Default time for which the publisher promises to publish the old version, too."""
-ARGUMENTS = r'\(\s*Event,\s*type="(?P<type>[^"]+)",\s*key="(?P<key>[^"]+)"(?P<more>[^)]*(?:\([^)]*\))?[^)]*)\)'
+CLASS_ARGUMENTS_PATTERN = (
+    r'\(\s*Event,\s*type="(?P<type>[^"]+)",\s*key="(?P<key>[^"]+)"(?P<more>[^)]*(?:\([^)]*\))?[^)]*)\)'
+)
 
 
 def add_next_version(plan: Plan, old: EventName, new: EventName) -> None:
     """Add `new` beside `old`; both are published for a while. Raises `Refused` if the old class is not found."""
     path = f"contracts/{old.publisher}.py"
     module = plan.read(path)
-    found = re.search(rf"^class {old.class_name}{ARGUMENTS}:\n(?P<body>(?:    .*\n|\n)+)", module, re.MULTILINE)
+    found = re.search(
+        rf"^class {old.class_name}{CLASS_ARGUMENTS_PATTERN}:\n(?P<body>(?:    .*\n|\n)+)", module, re.MULTILINE
+    )
     if found is None:
         raise Refused(
             f"{old.class_name} is not found in {path}.",

@@ -36,8 +36,8 @@ class Plan:
 
         If anything fails, restores all files and raises the error: `Refused` if a command fails.
         """
-        others = set((self.checkout / "contracts" / "schemas").glob("*"))
-        before = {path: self._content(path) for path in (*self.files, *map(self._path, others))}
+        schemas_before = set((self.checkout / "contracts" / "schemas").glob("*"))
+        before = {path: self._content(path) for path in (*self.files, *map(self._path, schemas_before))}
         try:
             for path, text in self.files.items():
                 file = self.checkout / path
@@ -48,7 +48,7 @@ class Plan:
         except BaseException:
             for path, content in before.items():
                 self._restore(self.checkout / path, content)
-            for file in set((self.checkout / "contracts" / "schemas").glob("*")) - others:
+            for file in set((self.checkout / "contracts" / "schemas").glob("*")) - schemas_before:
                 file.unlink()
             raise
         return sorted(self.files)

@@ -22,7 +22,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class SubscribedEvent:
-    """An event that the new service will subscribe to, and the names derived from it."""
+    """An event that the new service will subscribe to, and the names derived from it.
+
+    The handler of `order-placed` is called `note_order_placed`: it counts the event.
+    """
 
     event: type[Event]
 
@@ -57,9 +60,9 @@ def new_service(
 ) -> Plan:
     """Return the plan for a service that counts the events that it receives. `events` are all existing events.
 
-    `subscribes` and `publishes` are event types. With `history`, it first receives
-    the events that were published before it existed. Raises `Refused` if a name is not possible, or if it would not
-    subscribe to any event.
+    `subscribes` and `publishes` are event types. With `history`, the service first receives the events that were
+    published before it existed. Raises `Refused` if a name is not possible, or if the service would not subscribe to
+    any event.
     """
     check_service(checkout, name)
     types = [event.type for event in events]
@@ -78,7 +81,7 @@ def new_service(
         types.append(each.type)
     _add_modules(plan, _placeholder_values(name, subscribed, published, http=http, history=history), http=http)
     plan.files["pyproject.toml"] = _add_to_service_lists(plan.read("pyproject.toml"), services_in(checkout), name)
-    # unchanged here; the last command updates them, and a failure restores them
+    # The last command updates these files. They are in the plan so that they are restored if a command fails.
     plan.files |= {each: plan.read(each) for each in OVERVIEW_FILES}
     plan.commands += [*formatting_commands(plan), ("contracts", "write"), ("infra.cli", "events", "map", "--write")]
     return plan
@@ -144,7 +147,7 @@ def _placeholder_values(
         "by_subscription": ", ".join(
             f'"{publisher}": [{", ".join(each.constant for each in of)}]' for publisher, of in grouped.items()
         ),
-        "said": f'[{", ".join(classes)}] if event.key == "{key}" else []' if published else "[]",
+        "expected": f'[{", ".join(classes)}] if event.key == "{key}" else []' if published else "[]",
     }
 
 
@@ -155,13 +158,13 @@ def _publisher(subscribed: SubscribedEvent) -> str:
 def _handler(subscribed: SubscribedEvent, published: Sequence[EventName]) -> str:
     key = subscribed.event.key
     publishing = [f"        tx.publish({each.class_name}({key}=event.{key}))" for each in published]
-    does = "\n".join(["    if known.count_event():", *publishing])
+    body = "\n".join(["    if known.count_event():", *publishing])
     declared = ", ".join(each.class_name for each in published)
     return f"""@publishes({declared})
 async def {subscribed.handler}(event: {subscribed.event.__name__}, tx: Transaction) -> None:
     \"\"\"Count the event \"{subscribed.name.name.replace("-", " ")}\" for its subject.\"\"\"
     known = await _known(event.subject, tx)
-{does if publishing else "    known.count_event()"}
+{body if publishing else "    known.count_event()"}
 """
 
 
@@ -189,7 +192,7 @@ def _add_modules(plan: Plan, words: Mapping[str, str], *, http: bool) -> None:
 
 def _add_to_service_lists(project: str, services: Sequence[str], name: str) -> str:
     """Return the text of pyproject.toml with the new service in each list of all services."""
-    together = ", ".join(f'"{each}"' for each in services)
-    if f"services = [{together}]" not in project:
+    present_list = ", ".join(f'"{each}"' for each in services)
+    if f"services = [{present_list}]" not in project:
         raise Refused("pyproject.toml lists services in another form than expected.", "Write each list on one line.")
-    return project.replace(together, f'{together}, "{name}"')
+    return project.replace(present_list, f'{present_list}, "{name}"')
