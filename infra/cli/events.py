@@ -35,7 +35,8 @@ def show_map(
     services = read_wiring(CHECKOUT)
     if write:
         console.print(
-            f"{ARCHITECTURE_PAGE.name}: {'updated' if event_map.renew(ARCHITECTURE_PAGE, services) else 'up to date'}."
+            f"{ARCHITECTURE_PAGE.name}: "
+            f"{'updated' if event_map.update_diagram(ARCHITECTURE_PAGE, services) else 'up to date'}."
         )
         OVERVIEW_PICTURE.write_text(overview(services), encoding="utf-8")
     elif as_mermaid:

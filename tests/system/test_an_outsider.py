@@ -12,7 +12,7 @@ from yarl import URL
 
 from contracts.registry import EVENTS
 from infra.lab.docs import read_wiring
-from infra.lab.docs.asyncapi import document
+from infra.lab.docs.asyncapi import asyncapi_document
 from infra.lab.docs.build import write_specifications
 from infra.stack import CHECKOUT
 from tests.system import outsider
@@ -49,7 +49,7 @@ async def partner_url(visit: Visit, marketplace: Marketplace) -> AsyncIterator[s
 async def partner(partner_url: str, tmp_path: Path) -> Outsider:
     """Create an outside consumer with our specifications and a queue for all events."""
     services = await asyncio.to_thread(read_wiring, CHECKOUT)
-    write_specifications(EVENTS, document(EVENTS, services, "1.0.0"), {}, tmp_path)
+    write_specifications(EVENTS, asyncapi_document(EVENTS, services, "1.0.0"), {}, tmp_path)
     partner = Outsider(partner_url, f"{USER}.everything", tmp_path)
     await asyncio.to_thread(partner.subscribe)
     return partner

@@ -2,6 +2,6 @@
 
 from infra.lab.docs.build import build
 from infra.lab.docs.overview_picture import overview
-from infra.lab.docs.wiring import Wired, read_wiring
+from infra.lab.docs.wiring import ServiceWiring, read_wiring
 
-__all__ = ["Wired", "build", "overview", "read_wiring"]
+__all__ = ["ServiceWiring", "build", "overview", "read_wiring"]

@@ -9,7 +9,7 @@ from typing import Any
 from contracts import Event
 from contracts.gate import golden_schema
 from infra.lab.docs.examples import example
-from infra.lab.docs.wiring import Wired
+from infra.lab.docs.wiring import ServiceWiring
 
 Document = dict[str, Any]
 
@@ -21,7 +21,7 @@ UUID_TEXT = {"type": "string", "format": "uuid"}
 TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
 
 
-def document(events: Iterable[type[Event]], services: Sequence[Wired], version: str) -> Document:
+def asyncapi_document(events: Iterable[type[Event]], services: Sequence[ServiceWiring], version: str) -> Document:
     """Return the AsyncAPI document for what these services publish and subscribe to.
 
     Raises KeyError if a service publishes or subscribes to an event type that is not in `events`.
@@ -39,8 +39,8 @@ def document(events: Iterable[type[Event]], services: Sequence[Wired], version: 
         },
         "defaultContentType": "application/json",
         "servers": {"broker": {"host": "localhost:5672", "protocol": "amqp", "protocolVersion": "0-9-1"}},
-        "channels": {event.type: _routed(event) for event in published}
-        | {queue: _queue(queue, [by_type[type] for type in types]) for queue, types in queues.items()},
+        "channels": {event.type: _event_channel(event) for event in published}
+        | {queue: _queue_channel(queue, [by_type[type] for type in types]) for queue, types in queues.items()},
         "operations": {f"send-{event.type}": _operation("send", event.type, [event]) for event in published}
         | {
             f"receive-{queue}": _operation("receive", queue, [by_type[t] for t in types])
@@ -65,7 +65,8 @@ def headers() -> Document:
         | {"description": "the id of the aggregate: events of one subject are published in their order"},
         "time": {"type": "string", "format": "date-time"},
         "traceparent": {"type": "string", "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
-        "causationid": UUID_TEXT | {"description": "the event that led to this one; absent where a request did"},
+        "causationid": UUID_TEXT
+        | {"description": "the event that led to this one; absent if an HTTP request led to it"},
     }
     return {
         "type": "object",
@@ -91,7 +92,7 @@ def schemas(events: Iterable[type[Event]]) -> Document:
     return found
 
 
-def _routed(event: type[Event]) -> Document:
+def _event_channel(event: type[Event]) -> Document:
     exchange = {
         "name": f"{event.publisher}.events",
         "type": "topic",
@@ -107,7 +108,7 @@ def _routed(event: type[Event]) -> Document:
     }
 
 
-def _queue(name: str, events: Sequence[type[Event]]) -> Document:
+def _queue_channel(name: str, events: Sequence[type[Event]]) -> Document:
     queue = {"name": name, "durable": True, "exclusive": False, "autoDelete": False, "vhost": "/"}
     return {
         "address": name,

@@ -8,31 +8,31 @@ from pathlib import Path
 
 from contracts import Event
 from contracts.gate import golden_schema
-from infra.lab.docs.asyncapi import document
+from infra.lab.docs.asyncapi import asyncapi_document
 from infra.lab.docs.event_pages import event_pages
 from infra.lab.docs.http_pages import http_pages
 from infra.lab.docs.markdown import Document
 from infra.lab.docs.runtime_pages import runtime_pages
 from infra.lab.docs.site import RUNTIME, build_site
-from infra.lab.docs.wiring import Wired, read_openapi
+from infra.lab.docs.wiring import ServiceWiring, read_openapi
 
 
-def build(events: Sequence[type[Event]], services: Sequence[Wired], checkout: Path, out: Path) -> list[Path]:
+def build(events: Sequence[type[Event]], services: Sequence[ServiceWiring], checkout: Path, out: Path) -> list[Path]:
     """Write the site and the specifications into `out`, and return the files and directories that were written.
 
-    Raises `LocalError` if a page has a fault.
+    Raises `LocalError` if a page has an error.
     """
-    described, apis = document(events, services, _version()), read_openapi(checkout)
-    pages = event_pages(described, services) | http_pages(apis) | runtime_pages(checkout / RUNTIME)
-    return [build_site(checkout, pages, services, out), *write_specifications(events, described, apis, out)]
+    asyncapi, apis = asyncapi_document(events, services, _version()), read_openapi(checkout)
+    pages = event_pages(asyncapi, services) | http_pages(apis) | runtime_pages(checkout / RUNTIME)
+    return [build_site(checkout, pages, services, out), *write_specifications(events, asyncapi, apis, out)]
 
 
 def write_specifications(
-    events: Sequence[type[Event]], described: Document, apis: Mapping[str, Document], out: Path
+    events: Sequence[type[Event]], asyncapi: Document, apis: Mapping[str, Document], out: Path
 ) -> list[Path]:
-    """Write `asyncapi.json`, `schemas/<type>.json` and `openapi/<service>.json`; older files of the two are removed."""
-    published = {message["name"] for message in described["components"]["messages"].values()}
-    _write(out / "asyncapi.json", described)
+    """Write `asyncapi.json`, `schemas/<type>.json` and `openapi/<service>.json`. Empties the two directories first."""
+    published = {message["name"] for message in asyncapi["components"]["messages"].values()}
+    _write(out / "asyncapi.json", asyncapi)
     _write_all(out / "schemas", {event.type: golden_schema(event) for event in events if event.type in published})
     _write_all(out / "openapi", apis)
     return [out / "asyncapi.json", out / "schemas", out / "openapi"]

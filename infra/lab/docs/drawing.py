@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from math import cos, hypot, pi, sin
 
-from infra.lab.docs.event_map import readable
-from infra.lab.docs.wiring import Wired
+from infra.lab.docs.event_map import display_name
+from infra.lab.docs.wiring import ServiceWiring
 
-SIZE, RING = 620, 230
+SIZE, RING_RADIUS = 620, 230
 WIDTH, HEIGHT, GAP = 116, 36, 3
 """Width and height of a node, and the gap between a node and an arrow, in SVG units."""
 BEND = 26
@@ -16,7 +16,7 @@ BEND = 26
 Point = tuple[float, float]
 
 
-def svg(services: Sequence[Wired]) -> str:
+def svg(services: Sequence[ServiceWiring]) -> str:
     """Return the drawing. An arrow's events are shown when the pointer rests on it."""
     places = {each.service: _place(number, len(services)) for number, each in enumerate(services)}
     return f"""<svg viewBox="0 0 {SIZE} {SIZE}" role="img" aria-label="which service publishes events to which">
@@ -28,7 +28,7 @@ def svg(services: Sequence[Wired]) -> str:
 
 def _place(number: int, of: int) -> Point:
     angle = 2 * pi * number / max(of, 1) - pi / 2
-    return SIZE / 2 + RING * cos(angle), SIZE / 2 + RING * sin(angle)
+    return SIZE / 2 + RING_RADIUS * cos(angle), SIZE / 2 + RING_RADIUS * sin(angle)
 
 
 def _node(name: str, place: Point) -> str:
@@ -40,10 +40,10 @@ def _node(name: str, place: Point) -> str:
     )
 
 
-def _arrows(services: Sequence[Wired], places: dict[str, Point]) -> Iterator[str]:
+def _arrows(services: Sequence[ServiceWiring], places: dict[str, Point]) -> Iterator[str]:
     for publisher in services:
         for subscriber in services:
-            names = [readable(type) for type in publisher.publishes if subscriber.queues_for(type)]
+            names = [display_name(type) for type in publisher.publishes if subscriber.queues_for(type)]
             if names and publisher is not subscriber:
                 events = escape("\n".join(names))
                 path, (x, y) = _curve(places[publisher.service], places[subscriber.service])

@@ -4,14 +4,14 @@ import json
 from collections.abc import Sequence
 
 from infra.lab.docs.drawing import svg
-from infra.lab.docs.event_map import readable
-from infra.lab.docs.markdown import Document, contents, fields, resolved, table
-from infra.lab.docs.wiring import Wired, subscribed_queues
+from infra.lab.docs.event_map import display_name
+from infra.lab.docs.markdown import Document, fields, resolved, table, table_of_contents
+from infra.lab.docs.wiring import ServiceWiring, subscribed_queues
 
 FOLDER = "reference/events"
 
 
-def event_pages(document: Document, services: Sequence[Wired]) -> dict[str, str]:
+def event_pages(document: Document, services: Sequence[ServiceWiring]) -> dict[str, str]:
     """Return the text of each page by its path. `document` is the AsyncAPI document of these services."""
     messages = {each["name"]: each for each in document["components"]["messages"].values()}
     publishers = [each for each in services if each.publishes]
@@ -21,15 +21,15 @@ def event_pages(document: Document, services: Sequence[Wired]) -> dict[str, str]
     }
 
 
-def drawn_map(services: Sequence[Wired]) -> str:
+def drawn_map(services: Sequence[ServiceWiring]) -> str:
     """Return the map of events as a block of a page."""
     return f"```{{raw}} html\n{svg(services)}\n```"
 
 
-def _index(document: Document, services: Sequence[Wired], publishers: Sequence[Wired]) -> str:
+def _index(document: Document, services: Sequence[ServiceWiring], publishers: Sequence[ServiceWiring]) -> str:
     rows = [
         (
-            f"[{readable(type)}](#{type})",
+            f"[{display_name(type)}](#{type})",
             f"[{each.service}]({each.service}.md)",
             _queues(subscribed_queues(services, type)),
         )
@@ -40,7 +40,7 @@ def _index(document: Document, services: Sequence[Wired], publishers: Sequence[W
 
 {document["info"]["description"]}
 
-The whole is also an <a href="../../asyncapi.json">AsyncAPI 3.0 document</a>, with a JSON Schema of every event.
+The <a href="../../asyncapi.json">AsyncAPI 3.0 document</a> also describes these events, with a JSON Schema of each.
 
 {drawn_map(services)}
 
@@ -53,11 +53,13 @@ them.
 
 {fields(document["components"]["schemas"]["CloudEventsHeaders"], document)}
 
-{contents((each.service for each in publishers), ":hidden:")}
+{table_of_contents((each.service for each in publishers), ":hidden:")}
 """
 
 
-def _publisher(publisher: Wired, services: Sequence[Wired], messages: Document, document: Document) -> str:
+def _publisher(
+    publisher: ServiceWiring, services: Sequence[ServiceWiring], messages: Document, document: Document
+) -> str:
     sections = [_event(messages[type], subscribed_queues(services, type), document) for type in publisher.publishes]
     return f"# Events of {publisher.service}\n\n" + "\n\n".join(sections) + "\n"
 
@@ -68,7 +70,7 @@ def _event(message: Document, queues: Sequence[str], document: Document) -> str:
     end = f" **Published until {about['deprecated']}.**" if "deprecated" in about else ""
     example = json.dumps(message["examples"][0]["payload"], indent=2, ensure_ascii=False)
     return f"""({type})=
-## {readable(type)}
+## {display_name(type)}
 
 `{type}`{end}
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from infra.lab.docs.markdown import Document, contents, fields, kind, resolved, table
+from infra.lab.docs.markdown import Document, describe_type, fields, resolved, table, table_of_contents
 
 FOLDER = "reference/http"
-OPERATORS = "/ops/"
+OPERATOR_PREFIX = "/ops/"
 COMMON_PARAMETERS = {"Request-Timeout", "Idempotency-Key"}
 UNLISTED = {"/livez", "/readyz", "/metrics", "/openapi.json"}
-"""They are alike in every service, and the first page describes them."""
+"""Paths that are alike in every service. The first page describes them."""
 
 INDEX = """# HTTP APIs
 
@@ -27,14 +27,14 @@ def http_pages(documents: Mapping[str, Document]) -> dict[str, str]:
     every_service: dict[str, Any] = {}
     pages = {}
     for service, document in documents.items():
-        own = {path: each for path, each in document["paths"].items() if not path.startswith(OPERATORS)}
+        own = {path: each for path, each in document["paths"].items() if not path.startswith(OPERATOR_PREFIX)}
         link = f'<a href="../../openapi/{service}.json">OpenAPI document</a>'
         pages[service] = _page(f"HTTP API of {service}", link, own, document)
         every_service |= {path: (each, document) for path, each in document["paths"].items() if path not in own}
     about = "Every service has these routes; a route for a read model is missing where there is none."
     sections = [_page("", "", {path: each}, document) for path, (each, document) in sorted(every_service.items())]
     pages["operators"] = f"# HTTP API for operators\n\n{about}\n" + "".join(sections)
-    index = INDEX + contents(pages) + "\n"
+    index = INDEX + table_of_contents(pages) + "\n"
     return {f"{FOLDER}/index.md": index} | {f"{FOLDER}/{name}.md": text for name, text in pages.items()}
 
 
@@ -72,7 +72,7 @@ def _parameters(operation: Document, document: Document) -> Iterator[str]:
         (
             f"`{each['name']}`",
             each["in"],
-            kind(each["schema"]),
+            describe_type(each["schema"]),
             "" if each.get("required") else "optional",
             _words(each),
         )

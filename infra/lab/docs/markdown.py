@@ -13,7 +13,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def contents(pages: Iterable[str], *options: str) -> str:
+def table_of_contents(pages: Iterable[str], *options: str) -> str:
     """Return a table of contents in Sphinx's notation, with options such as `:hidden:`."""
     return "\n".join(["```{toctree}", *options, "", *pages, "```"])
 
@@ -21,8 +21,8 @@ def contents(pages: Iterable[str], *options: str) -> str:
 def fields(schema: Document, document: Document) -> str:
     """Return a table of all fields of an object, at any depth. References lead into the components of `document`."""
     rows = [
-        (f"`{path}`", kind, "" if required else "optional", words)
-        for path, kind, required, words in _fields(resolved(schema, document), document, "")
+        (f"`{path}`", type_text, "" if required else "optional", words)
+        for path, type_text, required, words in _fields(resolved(schema, document), document, "")
     ]
     return table(["field", "type", "", "meaning"], rows) if rows else ""
 
@@ -37,10 +37,10 @@ def resolved(schema: Document, document: Document) -> Document:
     return schema
 
 
-def kind(schema: Document) -> str:
+def describe_type(schema: Document) -> str:
     """Return the type of a value in a few words, such as `integer ≥ 1`."""
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(kind(each) for each in schema["anyOf"]))
+        return " or ".join(dict.fromkeys(describe_type(each) for each in schema["anyOf"]))
     values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
     if values:
         return " or ".join(f"`{value}`" for value in values)
@@ -56,5 +56,5 @@ def _fields(schema: Document, document: Document, prefix: str) -> Iterator[tuple
         words = field.get("description") or inner.get("description", "")
         if inner.get("type") == "array":
             inner, path = resolved(inner["items"], document), path + "[]"
-        yield path, kind(inner), name in schema.get("required", ()), words
+        yield path, describe_type(inner), name in schema.get("required", ()), words
         yield from _fields(inner, document, f"{path}.")

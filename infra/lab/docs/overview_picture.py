@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from textwrap import wrap
 
-from infra.lab.docs.event_map import readable
-from infra.lab.docs.wiring import Wired
+from infra.lab.docs.event_map import display_name
+from infra.lab.docs.wiring import ServiceWiring
 
 BOX_WIDTH, GAP, MARGIN = 200, 16, 16
 LINE_HEIGHT = 15
@@ -31,7 +31,7 @@ text{font:12px system-ui,sans-serif;fill:#1f2933}.n{font-weight:600;font-size:15
 """
 
 
-def overview(services: Sequence[Wired]) -> str:
+def overview(services: Sequence[ServiceWiring]) -> str:
     """Return the picture as SVG. It is readable on a light and on a dark page."""
     texts = [list(_lines(each)) for each in services]
     box_height = 34 + LINE_HEIGHT * max(len(each) for each in texts)
@@ -52,9 +52,9 @@ def overview(services: Sequence[Wired]) -> str:
     )
 
 
-def _lines(service: Wired) -> Iterator[tuple[str, str]]:
+def _lines(service: ServiceWiring) -> Iterator[tuple[str, str]]:
     """Yield the style and text of each line in a service's box."""
-    names = dict.fromkeys(readable(type).partition(" ")[0] for type in service.publishes)  # without the version
+    names = dict.fromkeys(display_name(type).partition(" ")[0] for type in service.publishes)  # without the version
     yield "h", "publishes"
     yield from (("s", name) for name in names)
     yield "h", "subscribes to events of"
@@ -67,7 +67,9 @@ def _lines(service: Wired) -> Iterator[tuple[str, str]]:
         yield "s", OUTSIDE[service.service]
 
 
-def _column(left: int, service: Wired, lines: Sequence[tuple[str, str]], height: int, bar_top: int) -> Iterator[str]:
+def _column(
+    left: int, service: ServiceWiring, lines: Sequence[tuple[str, str]], height: int, bar_top: int
+) -> Iterator[str]:
     middle, bottom = left + BOX_WIDTH // 2, BOX_TOP + height
     yield f'<path class="a" d="M{middle} {TOP + 32}V{BOX_TOP - 2}"/>'
     yield f'<rect class="box" x="{left}" y="{BOX_TOP}" width="{BOX_WIDTH}" height="{height}" rx="6"/>'

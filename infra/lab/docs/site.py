@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from infra.lab.docs.event_pages import drawn_map
-from infra.lab.docs.markdown import contents, table
-from infra.lab.docs.wiring import Wired
+from infra.lab.docs.markdown import table, table_of_contents
+from infra.lab.docs.wiring import ServiceWiring
 from infra.stack import LocalError, python_path
 
 CONFIGURATION = Path(__file__).parent / "sphinx"
@@ -38,7 +38,7 @@ FLOW_CHART = re.compile(r"^```mermaid\nflowchart.*?^```$", re.MULTILINE | re.DOT
 SEQUENCE = re.compile(r"^```mermaid\nsequenceDiagram\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def build_site(checkout: Path, generated: Mapping[str, str], services: Sequence[Wired], out: Path) -> Path:
+def build_site(checkout: Path, generated: Mapping[str, str], services: Sequence[ServiceWiring], out: Path) -> Path:
     """Build the Markdown pages of `checkout`, and generated ones, given by their path. Returns the first page.
 
     Raises `LocalError` if a link leads nowhere, or a page is in no table of contents.
@@ -49,7 +49,7 @@ def build_site(checkout: Path, generated: Mapping[str, str], services: Sequence[
         for path, text in pages.items():
             page = source / path
             page.parent.mkdir(parents=True, exist_ok=True)
-            page.write_text(prepared(text, PurePosixPath(path), pages, services), encoding="utf-8")
+            page.write_text(prepare_page(text, PurePosixPath(path), pages, services), encoding="utf-8")
         for picture in (checkout / "docs").glob("*.svg"):
             shutil.copy(picture, source / "docs")
         command = ("-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-d", f"{source}/.cache", "-c", f"{CONFIGURATION}")
@@ -63,7 +63,7 @@ def build_site(checkout: Path, generated: Mapping[str, str], services: Sequence[
         )
         if done.returncode:
             problems = done.stderr.replace(f"{source}/", "").strip()
-            raise LocalError(f"The documentation has faults:\n{problems}", "Correct these pages, then build again.")
+            raise LocalError(f"The documentation has errors:\n{problems}", "Correct these pages, then build again.")
     return out / "index.html"
 
 
@@ -71,24 +71,26 @@ def written_pages(checkout: Path) -> dict[str, str]:
     """Return the text of each Markdown page by its path. README is the first page, with the table of contents."""
     files = [*checkout.glob("*.md"), *(checkout / "docs").rglob("*.md")]
     pages = {file.relative_to(checkout).as_posix(): file.read_text(encoding="utf-8") for file in sorted(files)}
-    sidebar = [contents(names, ":hidden:", f":caption: {caption}") for caption, names in CONTENTS.items()]
+    sidebar = [table_of_contents(names, ":hidden:", f":caption: {caption}") for caption, names in CONTENTS.items()]
     pages["index.md"] = "\n\n".join([pages.pop("README.md"), *sidebar])
-    pages["DECISIONS.md"] += "\n\n" + contents((path for path in pages if path.startswith("docs/adr/")), ":hidden:")
+    pages["DECISIONS.md"] += "\n\n" + table_of_contents(
+        (path for path in pages if path.startswith("docs/adr/")), ":hidden:"
+    )
     return pages
 
 
-def prepared(text: str, page: PurePosixPath, pages: Mapping[str, str], services: Sequence[Wired]) -> str:
+def prepare_page(text: str, page: PurePosixPath, pages: Mapping[str, str], services: Sequence[ServiceWiring]) -> str:
     """Return the text with diagrams that need no script, and without links to files that are not on the site."""
 
     def link(found: re.Match[str]) -> str:
-        words, path, place = found[1], found[2], found[3] or ""
+        words, path, anchor = found[1], found[2], found[3] or ""
         if not path:
             return found[0]
         target = os.path.normpath(page.parent / path)
         if target.startswith(f"{RUNTIME}/"):
             target = f"reference/runtime/{PurePosixPath(target).relative_to(RUNTIME).parts[0]}.md"
         target = "index.md" if target == "README.md" else target
-        return f"[{words}]({os.path.relpath(target, page.parent)}{place})" if target in pages else words
+        return f"[{words}]({os.path.relpath(target, page.parent)}{anchor})" if target in pages else words
 
     text = FLOW_CHART.sub(lambda _: drawn_map(services), text)
     return LINK.sub(link, SEQUENCE.sub(lambda found: _steps(found[1]), text))

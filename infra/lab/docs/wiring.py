@@ -16,7 +16,7 @@ from infra.stack import LocalError, python_path, services_of
 
 
 @dataclass(frozen=True)
-class Wired:
+class ServiceWiring:
     """The event types that one service publishes, and those that it receives from the broker."""
 
     service: str
@@ -34,19 +34,19 @@ class Wired:
         return [f"{self.service}.{name}" for name, types in self.subscriptions.items() if type in types]
 
 
-def read_wiring(checkout: Path) -> list[Wired]:
+def read_wiring(checkout: Path) -> list[ServiceWiring]:
     """Return every service of `checkout`, in its order. Raises `LocalError` if a table cannot be loaded."""
-    return [Wired.of(each) for each in _ask_services(checkout, "describe")]
+    return [ServiceWiring.of(each) for each in _run_description(checkout, "describe")]
 
 
 def read_openapi(checkout: Path) -> dict[str, Any]:
     """Return the OpenAPI document of every service. Raises `LocalError` if a table cannot be loaded."""
-    documents: dict[str, Any] = _ask_services(checkout, "openapi")
+    documents: dict[str, Any] = _run_description(checkout, "openapi")
     return documents
 
 
-def _ask_services(checkout: Path, step: str) -> Any:
-    command = ("-m", "marketplace_runtime", step, *services_of(checkout))
+def _run_description(checkout: Path, command_name: str) -> Any:
+    command = ("-m", "marketplace_runtime", command_name, *services_of(checkout))
     done = subprocess.run(  # noqa: S603 - fixed command of this project
         (sys.executable, "-P", *command),
         cwd=checkout,
@@ -64,6 +64,6 @@ def _ask_services(checkout: Path, step: str) -> Any:
     return json.loads(done.stdout)
 
 
-def subscribed_queues(services: Sequence[Wired], type: str) -> list[str]:
+def subscribed_queues(services: Sequence[ServiceWiring], type: str) -> list[str]:
     """Return every queue that receives this event type."""
     return [queue for service in services for queue in service.queues_for(type)]

@@ -10,8 +10,8 @@ import pytest
 
 from contracts.gate import golden_schema
 from contracts.registry import BY_TYPE, EVENTS
-from infra.lab.docs import Wired
-from infra.lab.docs.asyncapi import document, schemas
+from infra.lab.docs import ServiceWiring
+from infra.lab.docs.asyncapi import asyncapi_document, schemas
 from infra.lab.docs.build import write_specifications
 from infra.lab.docs.examples import example
 from marketplace_runtime.events import Event
@@ -23,8 +23,8 @@ PUBLIC = [event for event in EVENTS if not event.internal]
 
 
 @pytest.fixture(scope="module")
-def described(services: list[Wired]) -> dict[str, Any]:
-    return document(EVENTS, services, "1.2.3")
+def described(services: list[ServiceWiring]) -> dict[str, Any]:
+    return asyncapi_document(EVENTS, services, "1.2.3")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,9 @@ def test_every_reference_has_a_target(described: dict[str, Any]) -> None:
             place = place[step]
 
 
-def test_every_event_and_queue_has_a_channel_and_an_operation(described: dict[str, Any], services: list[Wired]) -> None:
+def test_every_event_and_queue_has_a_channel_and_an_operation(
+    described: dict[str, Any], services: list[ServiceWiring]
+) -> None:
     published = {type for each in services for type in each.publishes}
     queues = {f"{each.service}.{name}" for each in services for name in each.subscriptions}
     assert described["channels"].keys() == published | queues
@@ -92,8 +94,8 @@ def test_two_different_parts_with_the_same_name_are_refused(monkeypatch: pytest.
 def test_the_specifications_are_written_and_replace_older_ones(described: dict[str, Any], tmp_path: Path) -> None:
     write_specifications(EVENTS, described, {"cart": {"openapi": "3.1.0"}, "old": {}}, tmp_path)
     (tmp_path / "schemas" / "old.event.v1.json").write_text("{}")
-    document, schemas, apis = write_specifications(EVENTS, described, {"cart": {"openapi": "3.1.0"}}, tmp_path)
-    assert json.loads(document.read_text()) == described
+    asyncapi_document, schemas, apis = write_specifications(EVENTS, described, {"cart": {"openapi": "3.1.0"}}, tmp_path)
+    assert json.loads(asyncapi_document.read_text()) == described
     assert {file.name for file in schemas.iterdir()} == {f"{event.type}.json" for event in PUBLIC}
     for event in PUBLIC:
         assert json.loads((schemas / f"{event.type}.json").read_text()) == golden_schema(event)

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.cli.app import app
-from infra.lab.docs import Wired
+from infra.lab.docs import ServiceWiring
 
 WIDE = {"COLUMNS": "200", "TERM": "dumb"}
 
@@ -21,7 +21,7 @@ def run(*arguments: str) -> list[str]:
 
 
 @pytest.fixture
-def already_read(services: list[Wired], monkeypatch: pytest.MonkeyPatch) -> None:
+def already_read(services: list[ServiceWiring], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.lab.docs.read_wiring", lambda _: services)
 
 

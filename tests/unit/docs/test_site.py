@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from contracts.registry import EVENTS
-from infra.lab.docs import Wired, build
+from infra.lab.docs import ServiceWiring, build
 from infra.lab.docs.http_pages import http_pages
-from infra.lab.docs.markdown import fields, kind, table
+from infra.lab.docs.markdown import describe_type, fields, table
 from infra.lab.docs.runtime_pages import runtime_pages
-from infra.lab.docs.site import CONTENTS, RUNTIME, build_site, prepared, written_pages
+from infra.lab.docs.site import CONTENTS, RUNTIME, build_site, prepare_page, written_pages
 from infra.stack import LocalError
 
 ROOT = Path(__file__).parents[3]
@@ -58,16 +58,16 @@ def test_links_to_pages_are_kept_and_links_to_code_become_text() -> None:
     pages = {"index.md": "", "docs/other.md": "", "reference/runtime/outbox.md": ""}
     text = "[a](other.md#part) [b](../README.md) [c](../cart) [d](https://example.org) ![e](e.svg) [f](#part)"
     expected = "[a](other.md#part) [b](../index.md) c [d](https://example.org) ![e](e.svg) [f](#part)"
-    assert prepared(text, PAGE, pages, []) == expected
+    assert prepare_page(text, PAGE, pages, []) == expected
     link = f"[R/outbox](../{RUNTIME}/outbox/relay.py)"
-    assert prepared(link, PAGE, pages, []) == "[R/outbox](../reference/runtime/outbox.md)"
+    assert prepare_page(link, PAGE, pages, []) == "[R/outbox](../reference/runtime/outbox.md)"
 
 
 def test_diagrams_are_converted_to_a_form_without_scripts() -> None:
     chart = "```mermaid\nflowchart LR\n    a --> b\n```\n"
-    assert "<svg" in prepared(chart, PAGE, {}, [Wired("shop", [], {})])
+    assert "<svg" in prepare_page(chart, PAGE, {}, [ServiceWiring("shop", [], {})])
     steps = "```mermaid\nsequenceDiagram\n    actor C as Customer\n    C->>cart: buy\n    cart-->>C: 202\n```\n"
-    assert "| Customer | cart | buy |\n| cart | Customer | 202 |" in prepared(steps, PAGE, {}, [])
+    assert "| Customer | cart | buy |\n| cart | Customer | 202 |" in prepare_page(steps, PAGE, {}, [])
 
 
 def test_a_cell_with_a_bar_or_a_line_break_stays_one_cell() -> None:
@@ -89,7 +89,7 @@ def test_fields_are_listed_at_any_depth() -> None:
     ],
 )
 def test_the_kind_of_a_value_is_described_in_a_few_words(schema: dict[str, Any], words: str) -> None:
-    assert kind(schema) == words
+    assert describe_type(schema) == words
 
 
 def test_each_service_has_a_page_of_its_routes_and_operator_routes_share_one() -> None:
@@ -112,7 +112,9 @@ def test_each_package_of_the_runtime_has_a_page() -> None:
 
 
 @pytest.mark.slow
-def test_the_built_site_is_complete_and_loads_nothing_from_a_network(services: list[Wired], tmp_path: Path) -> None:
+def test_the_built_site_is_complete_and_loads_nothing_from_a_network(
+    services: list[ServiceWiring], tmp_path: Path
+) -> None:
     index, *_ = build(EVENTS, services, ROOT, tmp_path)
     for page in tmp_path.rglob("*.html"):
         text = page.read_text()
@@ -127,7 +129,7 @@ def test_the_built_site_is_complete_and_loads_nothing_from_a_network(services: l
 
 
 @pytest.mark.slow
-def test_a_link_without_a_target_fails_the_build(services: list[Wired], tmp_path: Path) -> None:
+def test_a_link_without_a_target_fails_the_build(services: list[ServiceWiring], tmp_path: Path) -> None:
     pages = {f"{page}.md": f"# {page}" for page in CONTENTS["Reference"] if page.startswith("reference/")}
     pages["reference/http/index.md"] += "\n\n[lost](#no-such-place)"
     with pytest.raises(LocalError, match="no-such-place"):

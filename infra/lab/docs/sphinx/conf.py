@@ -21,8 +21,8 @@ default_role = "code"
 CODE = re.compile(r"(`[^`]+`)")
 
 
-def write_restructured_text(*event: Any) -> None:
-    """Change a docstring in place. Ours use Markdown for code, and no other markup."""
+def convert_to_restructured_text(*event: Any) -> None:
+    """Convert a docstring to reStructuredText, in place. Ours use Markdown for code, and no other markup."""
     lines: list[str] = event[-1]
     for number, line in enumerate(lines):
         parts = CODE.split(line)
@@ -32,5 +32,5 @@ def write_restructured_text(*event: Any) -> None:
 
 
 def setup(app: Any) -> None:
-    """Register the change of docstrings."""
-    app.connect("autodoc-process-docstring", write_restructured_text)
+    """Register the conversion of docstrings."""
+    app.connect("autodoc-process-docstring", convert_to_restructured_text)
