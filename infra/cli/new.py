@@ -69,8 +69,9 @@ def generate_event(
         "      after each change, run ./marketplace contracts write, until the event is deployed;", highlight=False
     )
     console.print(
-        f"      list it in publishes= in {publisher}/service.py, and publish it in a use case.", highlight=False
+        f"      list it in publishes= in {publisher}/service.py, and publish it in a use case;", highlight=False
     )
+    console.print("      then run ./marketplace events map --write, which renews the diagrams.", highlight=False)
 
 
 def _print_written(paths: list[str]) -> None:

@@ -67,7 +67,6 @@ def _operation(method: str, path: str, operation: Document, document: Document) 
 
 
 def _parameters(operation: Document, document: Document) -> Iterator[str]:
-    common = {"Request-Timeout", "Idempotency-Key"}
     rows = [
         (
             f"`{each['name']}`",
@@ -77,7 +76,7 @@ def _parameters(operation: Document, document: Document) -> Iterator[str]:
             _words(each),
         )
         for each in operation.get("parameters", ())
-        if each["name"] not in common
+        if each["name"] not in COMMON_PARAMETERS
     ]
     if rows:
         yield table(["parameter", "in", "type", "", "meaning"], rows)

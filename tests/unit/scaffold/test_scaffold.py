@@ -37,6 +37,7 @@ def test_a_new_service_passes_every_linter_and_architecture_rule(tmp_path: Path)
         service.read_text().replace("publishes=[BasketKnownV1", "publishes=[BasketKnownV1, TasteChangedV1")
     )
     service.write_text(service.read_text().replace("import BasketKnownV1", "import BasketKnownV1, TasteChangedV1"))
+    run(checkout, "infra.cli", "events", "map", "--write")
 
     run(checkout, "ruff", "check", ".")
     run(checkout, "ruff", "format", "--check", ".")
