@@ -17,13 +17,13 @@ from marketplace_runtime.amqp.dead_letter_format import (
     dead_letter_key,
     dead_letter_properties,
     decode_dead_letter,
-    unchecked_headers,
+    headers_with_publisher,
 )
 from marketplace_runtime.amqp.errors import InvalidMessage, UnknownVersion
 from marketplace_runtime.amqp.log_stream import LoggedMessage, LogReader, OffsetSpec, last_message, open_log_reader
 from marketplace_runtime.amqp.publisher import Publisher, Unconfirmed
 from marketplace_runtime.amqp.queue_consumer import QueueConsumer
-from marketplace_runtime.amqp.wire_format import CLOUDEVENTS_PREFIX, envelope_of, properties_of, recorded_envelope
+from marketplace_runtime.amqp.wire_format import CLOUDEVENTS_PREFIX, envelope_from_headers, envelope_of, properties_of
 
 __all__ = [
     "CLOUDEVENTS_PREFIX",
@@ -47,13 +47,13 @@ __all__ = [
     "dead_letter_key",
     "dead_letter_properties",
     "decode_dead_letter",
+    "envelope_from_headers",
     "envelope_of",
+    "headers_with_publisher",
     "keep_connected",
     "last_message",
     "open_channel",
     "open_log_reader",
     "properties_of",
-    "recorded_envelope",
     "translate_channel_errors",
-    "unchecked_headers",
 ]

@@ -13,11 +13,11 @@ from marketplace_runtime.amqp.connection import CONNECTION_ERRORS, translate_cha
 
 
 class MessageSource(Protocol):
-    """A source of messages, where they are also acknowledged."""
+    """Where messages come from and are acknowledged: a channel of the broker, or a replay."""
 
     @property
-    def lost(self) -> bool:
-        """Return whether messages that are not acknowledged yet will come again by themselves."""
+    def is_lost(self) -> bool:
+        """Return whether messages that are not acknowledged yet will be delivered again anyway."""
 
     async def acknowledge(self, tags: Sequence[int]) -> None: ...
 
@@ -33,7 +33,8 @@ class Acknowledgements:
         self._channel = channel
         self._unacknowledged: dict[int, None] = {}
         self._write_lock = asyncio.Lock()
-        """Held until a call has written its acknowledgements: the next "all up to this tag" would include them."""
+        """Held until a call has written its acknowledgements. Otherwise the `multiple` of a concurrent call could
+        acknowledge the same tags first, and the broker refuses a tag that is acknowledged twice."""
         self.received = 0
         """Number of messages received so far."""
 
@@ -48,7 +49,7 @@ class Acknowledgements:
         return self.received - len(self._unacknowledged)
 
     @property
-    def lost(self) -> bool:
+    def is_lost(self) -> bool:
         """Return whether the channel is closed, so that the broker delivers its messages again."""
         return self._channel.is_closed
 

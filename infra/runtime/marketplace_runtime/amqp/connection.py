@@ -92,16 +92,17 @@ async def _run_until_lost(connection: Connection, use: Callable[[Connection], Aw
         await working
     finally:
         working.cancel()
-        await asyncio.wait({working})  # not `await working`: its cancellation looks like our own
+        await asyncio.wait({working})  # `await working` would raise `CancelledError`, as if this task was cancelled
         if not working.cancelled():
             with suppress(*CONNECTION_ERRORS):
                 working.result()
 
 
 async def open_channel(connection: Connection, *, confirms: bool) -> Channel:
-    """Open a channel of the protocol layer, which neither copies messages nor fails on odd properties.
+    """Open a channel of aiormq, the protocol layer below aio_pika.
 
-    Raises `ConnectionLost` if the connection is gone.
+    Unlike aio_pika, it neither copies messages nor fails on unusual properties. Raises `ConnectionLost` if the
+    connection is lost.
     """
     transport = connection.transport
     if transport is None:

@@ -25,7 +25,8 @@ MAX_KEY_CHARACTERS = 512
 """A key of this length fits an index entry in UTF-8."""
 DEAD_LETTER_PREFIX = "dead_"
 PUBLISHER_HEADER = DEAD_LETTER_PREFIX + "user"
-"""Header with the publisher of a message, if nobody has checked it yet. Only the event's owner may have it replayed."""
+"""Header that names the publisher of a message, if it was not checked before the message was dead-lettered. A redrive
+requires that it is the owner of the event's type."""
 
 
 def storable_headers(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
@@ -54,7 +55,7 @@ def storable_headers(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
     return kept
 
 
-def unchecked_headers(properties: Basic.Properties) -> dict[str, str | int]:
+def headers_with_publisher(properties: Basic.Properties) -> dict[str, str | int]:
     """Return the headers of a message that was not read as an event, with its publisher under `PUBLISHER_HEADER`."""
     return storable_headers(properties.headers) | {PUBLISHER_HEADER: storable(properties.user_id or "")}
 
@@ -142,7 +143,7 @@ def decode_dead_letter(properties: Basic.Properties, body: bytes, service: str) 
             error="dead-lettered by the broker itself",
             attempts=0,
             failed_at=None,
-            headers=unchecked_headers(properties),
+            headers=headers_with_publisher(properties),
             body=body,
         )
     attempts = headers.get(DEAD_LETTER_PREFIX + "attempts")

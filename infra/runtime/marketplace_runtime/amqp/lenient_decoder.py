@@ -34,15 +34,15 @@ def _timestamp(value: bytes) -> tuple[int, Any]:
 
 
 def _table(value: bytes) -> tuple[int, dict[str, Any]]:
-    """Decode what can be read of a table, up to its stated length. An odd name does not affect the other entries."""
+    """Decode what can be read of a table, up to its stated length. In names, bytes that are not UTF-8 are replaced."""
     offset, end = 4, 4 + int(common.Struct.integer.unpack(value[:4])[0])
     table: dict[str, Any] = {}
     with suppress(*DECODE_ERRORS):
         while offset < end:
-            named = offset + 1 + value[offset]
-            length, content = decode.embedded_value(value[named:end])
-            table[value[offset + 1 : named].decode("utf-8", errors="replace")] = content
-            offset = named + length
+            name_end = offset + 1 + value[offset]
+            length, content = decode.embedded_value(value[name_end:end])
+            table[value[offset + 1 : name_end].decode("utf-8", errors="replace")] = content
+            offset = name_end + length
     return end, table
 
 

@@ -25,7 +25,8 @@ PREFETCH = 200
 FIRST_MESSAGE_TIMEOUT_S, NEXT_MESSAGE_TIMEOUT_S = 2.0, 0.5
 
 OffsetSpec = str | int | datetime
-"""Where to begin: `first`, `last` (the last chunk), `next` (only new messages), an offset, or a time (its chunk)."""
+"""Where to begin: `first`, `last` (the last chunk), `next` (only new messages), an offset, or a time. A time selects
+the chunk that contains it, so that earlier messages of the chunk are delivered too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,14 @@ from pamqp.commands import Basic
 
 METHOD, HEADER, BODY, END = 1, 2, 3, b"\xce"
 BASIC_CLASS = 60
-CONTENT_TYPE, HEADERS, DELIVERY_MODE, MESSAGE_ID, USER_ID = 1 << 15, 1 << 13, 1 << 12, 1 << 7, 1 << 4
-FLAGS = CONTENT_TYPE | HEADERS | DELIVERY_MODE | MESSAGE_ID | USER_ID
+CONTENT_TYPE_FLAG, HEADERS_FLAG, DELIVERY_MODE_FLAG, MESSAGE_ID_FLAG, USER_ID_FLAG = (
+    1 << 15,
+    1 << 13,
+    1 << 12,
+    1 << 7,
+    1 << 4,
+)
+PROPERTY_FLAGS = CONTENT_TYPE_FLAG | HEADERS_FLAG | DELIVERY_MODE_FLAG | MESSAGE_ID_FLAG | USER_ID_FLAG
 PERSISTENT = 2
 FRAME_OVERHEAD = 8
 
@@ -40,7 +46,7 @@ def publish(
     )
     header = b"".join(
         [
-            _pack_content_header(BASIC_CLASS, 0, len(body), FLAGS),
+            _pack_content_header(BASIC_CLASS, 0, len(body), PROPERTY_FLAGS),
             _encode_short_string(content_type),
             _pack_uint32(len(table)),
             table,

@@ -21,7 +21,8 @@ from marketplace_runtime.amqp.wire_format import frames_of
 from marketplace_runtime.events import Envelope
 
 CONFIRM_TIMEOUT_S = 8.0
-"""Limit for a confirm, as a leader election can take 6 s. After it the outcome is unknown; the channel is dropped."""
+"""Limit for a confirm. An election of a queue's leader can take 6 s. If the limit is exceeded, the outcome is unknown,
+and the channel is dropped."""
 
 
 class Unconfirmed(Exception):
@@ -102,7 +103,7 @@ class Publisher:
     def take_refusal(self) -> str | None:
         """Return why the broker closed a channel because of a message published on it, and forget the reason.
 
-        None if the broker did not, or if the reason was taken already.
+        None if no message has caused this, or if the reason was taken already.
         """
         refusal, self._refusal = self._refusal, None
         return refusal

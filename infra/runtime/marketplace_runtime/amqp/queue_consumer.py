@@ -23,16 +23,17 @@ log = get_logger(__name__)
 
 STALL_CHECK_S = 5.0
 """Interval of the checks that a consumer still receives messages. It takes two checks to detect a stall."""
-ANSWER_TIMEOUT_S = 10.0
+DECLARE_TIMEOUT_S = 10.0
 REOPEN_BACKOFF_CAP_S = 3.0
 CAUGHT_UP_POLL_S = 0.1
-"""Interval of the checks of a queue that a deadline waits for."""
+"""Interval at which `wait_until_caught_up` checks the queue."""
 
 
 class QueueConsumer:
     """Passes every message of `queue` to `receive`, with up to `prefetch` of them unacknowledged.
 
-    An `ordered` queue passes to the next consumer only after the messages that this one took are acknowledged.
+    An `ordered` queue has a single active consumer. `stop` does not cancel it, because the broker would then deliver
+    to the next consumer before the messages that this one took are acknowledged.
     """
 
     def __init__(
@@ -76,24 +77,27 @@ class QueueConsumer:
         while self._enabled.is_set():
             try:
                 with translate_channel_errors():
-                    if await self._has_caught_up():
+                    if await self._wait_on_channel():
                         return
             except (*CONNECTION_ERRORS, AMQPChannelError, TimeoutError) as error:
                 log.debug("queue cannot be checked", queue=self.queue, error=repr(error))
             await asyncio.sleep(CAUGHT_UP_POLL_S)
 
-    async def _has_caught_up(self) -> bool:
-        """Wait for the messages in the queue now. False if the channel broke: its messages are delivered again."""
+    async def _wait_on_channel(self) -> bool:
+        """Return true once all messages that are in the queue now, or were taken from it, are acknowledged.
+
+        Returns false if there is no channel or it breaks, as the broker then delivers its messages again.
+        """
         channel, acknowledgements = self._channel, self._acknowledgements
         if channel is None or acknowledgements is None or not self.is_consuming:
             return False
         target = None
         while not channel.is_closed and self._acknowledgements is acknowledgements:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(DECLARE_TIMEOUT_S):
                 found = await channel.queue_declare(self.queue, passive=True)
             waiting = found.message_count or 0
             if target is None:
-                await asyncio.sleep(0)  # lets `receive` get the messages that were delivered before that answer
+                await asyncio.sleep(0)  # lets `on_message` run for messages that arrived before the broker's answer
                 target = acknowledgements.received + waiting
             if waiting + acknowledgements.unacknowledged == 0 or acknowledgements.acknowledged >= target:
                 return True
@@ -172,7 +176,7 @@ class QueueConsumer:
         Waiting messages are no sign of a stall while the prefetch limit is reached, or for a standby consumer of an
         ordered queue.
         """
-        received, waiting = 0, self._stall is not None
+        received, had_waiting = 0, self._stall is not None
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STALL_CHECK_S):
@@ -180,24 +184,24 @@ class QueueConsumer:
                     return
             if self._receive is _ignore:
                 continue  # we cancelled it, and keep its channel for acknowledgements
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(DECLARE_TIMEOUT_S):
                 found = await channel.queue_declare(self.queue, passive=True)
             is_standby = self._ordered and not acknowledgements.received
-            has_capacity = (
+            is_idle = (
                 acknowledgements.received == received
                 and acknowledgements.unacknowledged < self._prefetch
                 and not is_standby
             )
             if not found.consumer_count or not self.is_consuming:
                 self._stall = "the broker forgot this consumer"
-            elif waiting and has_capacity and found.message_count:
+            elif had_waiting and is_idle and found.message_count:
                 self._stall = f"receives nothing though {found.message_count} messages wait"
             else:
                 self._stall = None
             if self._stall is not None:
                 log.warning("consumer stalled, consuming again", queue=self.queue, why=self._stall)
                 return
-            received, waiting = acknowledgements.received, bool(found.message_count)
+            received, had_waiting = acknowledgements.received, bool(found.message_count)
 
 
 def _is_cancelled() -> bool:
@@ -215,4 +219,4 @@ def _redeliveries(message: DeliveredMessage) -> int:
 
 
 def _ignore(message: IncomingMessage) -> None:
-    """Ignore a message that arrives after the consumer was cancelled. The broker delivers it again."""
+    """Ignore a message that arrives after `stop`. The broker delivers it again."""

@@ -53,7 +53,7 @@ def properties_of(envelope: Envelope, user: str) -> Basic.Properties:
 
 
 def frames_of(envelope: Envelope, body: bytes, *, exchange: str, channel: int, frame_max: int) -> bytes:
-    """Return one publish by the service that owns the event, as frames to be written to its connection."""
+    """Return the AMQP frames that publish an event. The user of the connection must be the event's source."""
     return publish_frames.publish(
         channel,
         exchange=exchange,
@@ -98,8 +98,8 @@ def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
     )
 
 
-def recorded_envelope(headers: Headers, user: str, body_bytes: int) -> Envelope:
-    """Return the envelope of a message from stored headers and publisher. Raises `InvalidMessage`."""
+def envelope_from_headers(headers: Headers, user: str, body_bytes: int) -> Envelope:
+    """Return the envelope of a message from its stored headers and publisher. Raises `InvalidMessage`."""
     return envelope_of(Basic.Properties(content_type=CONTENT_TYPE, headers={**headers}, user_id=user), body_bytes)
 
 
@@ -129,7 +129,7 @@ def _time(value: str) -> datetime:
         raise InvalidMessage("bad-headers", f"{CLOUDEVENTS_PREFIX}time {value!r} names no time zone")
     try:
         time.astimezone(UTC)
-    except OverflowError:  # the calendar's first or last hours: PostgreSQL gets the time in UTC
+    except OverflowError:  # PostgreSQL is passed the time in UTC, which can fall outside the years 1 to 9999
         raise InvalidMessage(
             "bad-headers", f"{CLOUDEVENTS_PREFIX}time {value!r} is not between the years 1 and 9999"
         ) from None

@@ -12,7 +12,7 @@ from marketplace_runtime.amqp import (
     InvalidMessage,
     dead_letter_from_event,
     dead_letter_key,
-    unchecked_headers,
+    headers_with_publisher,
 )
 from marketplace_runtime.consumer.incidents import Incident
 from marketplace_runtime.consumer.subscriptions import Reaction
@@ -53,9 +53,9 @@ class Delivery:
     _event: Event | None = None
 
     @property
-    def lost(self) -> bool:
+    def is_lost(self) -> bool:
         """Return whether its source is lost, so that the message will be delivered again anyway."""
-        return self.message is not None and self.message.source.lost
+        return self.message is not None and self.message.source.is_lost
 
     @property
     def event(self) -> Event:
@@ -103,8 +103,8 @@ class UnreadableMessage:
     why: InvalidMessage
 
     @property
-    def lost(self) -> bool:
-        return self.message.source.lost
+    def is_lost(self) -> bool:
+        return self.message.source.is_lost
 
     def as_dead_letter(self, subscription: str) -> DeadLetter:
         properties = self.message.properties
@@ -117,7 +117,7 @@ class UnreadableMessage:
             error=str(self.why),
             attempts=0,
             failed_at=None,
-            headers=unchecked_headers(properties),
+            headers=headers_with_publisher(properties),
             body=self.message.body,
         )
 

@@ -142,14 +142,14 @@ class Worker:
         while True:
             batch = await self._backlog.next_batch()
             self._is_handling = True
-            await self.handle([each for each in batch if not each.lost])
+            await self.handle([each for each in batch if not each.is_lost])
             self._is_handling = False
             self._update_idle()
 
     async def _run_suspects(self) -> None:
         while True:
             delivery, deaths_alone = await self._quarantine.next()
-            if not delivery.lost:
+            if not delivery.is_lost:
                 await self.run_alone(delivery, deaths_alone)
             self._quarantine.release()
             self._update_idle()

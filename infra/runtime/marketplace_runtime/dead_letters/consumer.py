@@ -34,7 +34,7 @@ class DeadLetterConsumer:
             self._arrived.clear()
             while self._waiting:
                 message = self._waiting[0]
-                if message.source.lost:
+                if message.source.is_lost:
                     self._waiting.popleft()
                     continue
                 try:

@@ -5,7 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from marketplace_runtime.amqp import CLOUDEVENTS_PREFIX, PUBLISHER_HEADER, DeadLetter, InvalidMessage, recorded_envelope
+from marketplace_runtime.amqp import (
+    CLOUDEVENTS_PREFIX,
+    PUBLISHER_HEADER,
+    DeadLetter,
+    InvalidMessage,
+    envelope_from_headers,
+)
 from marketplace_runtime.consumer import Delivery, Subscription, reaction_to
 from marketplace_runtime.database import ScheduleEntry, new_id
 from marketplace_runtime.dead_letters.redrive import CannotRedrive
@@ -69,7 +75,7 @@ def _envelope(headers: Mapping[str, Any], body_bytes: int) -> Envelope:
     """
     owner = str(headers.get(CLOUDEVENTS_PREFIX + "type")).partition(".")[0]
     user = str(headers.get(PUBLISHER_HEADER, owner))
-    envelope = recorded_envelope(headers, user, body_bytes)
+    envelope = envelope_from_headers(headers, user, body_bytes)
     if envelope.id.version != 7:
         raise InvalidMessage("unusable-id", f"event id {envelope.id} is no UUIDv7")
     return envelope

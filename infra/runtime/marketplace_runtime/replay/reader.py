@@ -94,7 +94,7 @@ class ReplayReader:
             await asyncio.sleep(REFUSED_PAUSE_S)
             raise
         finally:
-            self._window.lost = True
+            self._window.is_lost = True
             self._next = self._window.lowest_open(self._next)
 
     @property

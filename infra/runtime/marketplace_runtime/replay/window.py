@@ -8,7 +8,7 @@ class ReplayWindow:
     """Holds the offsets that were handed over and are not acknowledged yet. It is a `MessageSource` for the worker."""
 
     def __init__(self) -> None:
-        self.lost = False
+        self.is_lost = False
         self._open: dict[int, None] = {}
         self._acknowledged = asyncio.Event()
 
