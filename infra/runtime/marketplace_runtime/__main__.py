@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic_settings import BaseSettings
 
 from marketplace_runtime.service import load_services, openapi_of
-from marketplace_runtime.topology import TopologyDiffers, apply, definitions, plan
+from marketplace_runtime.topology import TopologyError, apply, definitions, format_plan
 
 USAGE = "usage: python -m marketplace_runtime describe | openapi | declare | plan | apply SERVICE…"
 
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
         case [("declare" | "plan" | "apply") as step, *names] if names:
             try:
                 return asyncio.run(_run_topology_step(step, names))
-            except TopologyDiffers as error:
+            except TopologyError as error:
                 print(error, file=sys.stderr)
                 return 1
         case _:
@@ -54,7 +54,7 @@ async def _run_topology_step(step: str, services: Sequence[str]) -> int:
         await apply.declare(settings.broker_management_url, wanted)
         return 0
     found = await (apply.compare if step == "plan" else apply.apply)(settings.broker_management_url, wanted)
-    print(plan(found))
+    print(format_plan(found))
     return 1 if found else 0
 
 

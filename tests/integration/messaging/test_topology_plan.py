@@ -8,7 +8,7 @@ import pytest
 
 from contracts.naming import MARKETPLACE
 from infra.stack import PrivateBroker
-from marketplace_runtime.topology import TopologyDiffers, Wiring, apply, definitions, plan
+from marketplace_runtime.topology import TopologyError, Wiring, apply, definitions, format_plan
 from marketplace_runtime.topology.declaration import Definitions
 from marketplace_runtime.topology.plan import Remedy
 
@@ -61,7 +61,7 @@ async def test_a_queue_of_the_wrong_type_needs_a_new_queue(management: Managemen
     [(wrong, remedy)] = [each for each in found if each[0].startswith("queue ")]
     assert "'classic'" in wrong
     assert remedy is Remedy.NEW_QUEUE
-    with pytest.raises(TopologyDiffers) as refused:
+    with pytest.raises(TopologyError) as refused:
         await apply.declare(management.url, WANTED)
     assert f"needs a new queue:\n  {wrong}" in str(refused.value)
     assert await management.differs() == found, "a refused start changed the topology"
@@ -84,7 +84,7 @@ async def test_an_extra_binding_is_removed_by_apply_but_not_at_a_start(managemen
     await management.do("POST", "bindings/%2F/e/north.events/q/south.parcels", {"routing_key": key})
     await management.do("POST", "bindings/%2F/e/north.events/e/south.dead", {"routing_key": key})
     assert {remedy for _, remedy in await management.differs()} == {Remedy.SAFE}
-    with pytest.raises(TopologyDiffers, match="not wanted any more"):
+    with pytest.raises(TopologyError, match="not wanted any more"):
         await apply.declare(management.url, WANTED)
     assert len(await management.differs()) == 2
     assert await management.apply() == []
@@ -123,7 +123,7 @@ async def test_another_policy_that_overrides_ours_must_be_removed_by_hand(manage
     await management.do("PUT", "policies/%2F/theirs", policy)
     left = ["policy theirs: takes policy south out of effect for south.parcels"]
     assert await management.apply() == left
-    with pytest.raises(TopologyDiffers, match="by hand"):
+    with pytest.raises(TopologyError, match="by hand"):
         await apply.declare(management.url, WANTED)
 
 
@@ -133,5 +133,5 @@ async def test_the_topology_of_a_new_service_is_missing_and_safe_to_add(manageme
         management.url, definitions([*WIRINGS, Wiring("west", {"parcels": ["north.sent.v1"]})], passwords, MARKETPLACE)
     )
     assert {each.what for each in found} >= {"user west", "permission west", "queue west.parcels", "policy west"}
-    assert all(each.is_missing and each.can_be_added for each in found)
-    assert plan(found).startswith("safe:")
+    assert all(each.is_missing and each.can_be_declared for each in found)
+    assert format_plan(found).startswith("safe:")

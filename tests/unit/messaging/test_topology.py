@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contracts.naming import MARKETPLACE
-from marketplace_runtime.topology import Wiring, definitions, plan
+from marketplace_runtime.topology import Wiring, definitions, format_plan
 from marketplace_runtime.topology.declaration import NO_DELIVERY_LIMIT, Definitions
 from marketplace_runtime.topology.plan import Remedy, differences
 
@@ -115,7 +115,7 @@ def test_a_missing_resource_is_reported(kind: str) -> None:
     [found] = differences(wanted(), live)
     line = str(found)
     assert found.is_missing
-    assert found.can_be_added
+    assert found.can_be_declared
     assert (gone.get("name") or gone.get("user") or gone["destination"]) in line
 
 
@@ -148,7 +148,7 @@ def test_an_obsolete_binding_is_reported_and_foreign_resources_are_not() -> None
     [found] = differences(wanted(), live)
     assert str(found).endswith("not wanted any more")
     assert found.surplus == extra
-    assert not found.can_be_added
+    assert not found.can_be_declared
 
 
 def test_a_binding_to_an_exchange_with_a_queue_s_name_is_a_different_binding() -> None:
@@ -185,7 +185,7 @@ def test_a_plan_has_a_remedy_for_each_kind_of_difference() -> None:
     live["queues"][-1]["arguments"] = {}
     live["policies"].pop()
     gone = live["bindings"].pop()
-    text = plan(differences(wanted(), live))
+    text = format_plan(differences(wanted(), live))
     assert [line for line in text.splitlines() if not line.startswith(" ")] == [
         "safe:",
         "policy only:",
@@ -193,4 +193,4 @@ def test_a_plan_has_a_remedy_for_each_kind_of_difference() -> None:
     ]
     assert gone["destination"] in text
     assert "topology apply" in text
-    assert plan([]) == "Nothing differs."
+    assert format_plan([]) == "Nothing differs."

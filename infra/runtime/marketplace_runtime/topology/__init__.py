@@ -1,7 +1,7 @@
-"""Declares what the broker must have, and compares it with what it has."""
+"""Declares the users, exchanges, queues and bindings that the broker must have, and reports how it differs."""
 
-from marketplace_runtime.topology.apply import TopologyDiffers
+from marketplace_runtime.topology.apply import TopologyError
 from marketplace_runtime.topology.declaration import Wiring, definitions
-from marketplace_runtime.topology.plan import plan
+from marketplace_runtime.topology.plan import format_plan
 
-__all__ = ["TopologyDiffers", "Wiring", "definitions", "plan"]
+__all__ = ["TopologyError", "Wiring", "definitions", "format_plan"]

@@ -9,10 +9,10 @@ from urllib.parse import quote
 import aiohttp
 
 from marketplace_runtime.topology.declaration import VHOST, Definitions
-from marketplace_runtime.topology.plan import Difference, differences, plan
+from marketplace_runtime.topology.plan import Difference, differences, format_plan
 
 READY_TIMEOUT_S = 30.0
-SETTLE_TIMEOUT_S = 10.0
+IMPORT_TIMEOUT_S = 10.0
 POLL_S = 0.25
 _VHOST = quote(VHOST, safe="")
 LIST_PATHS = {
@@ -26,24 +26,27 @@ LIST_PATHS = {
 """Paths of the management API that list each kind of object."""
 
 
-class TopologyDiffers(Exception):
-    """The broker does not have what the services' tables require. The message says what differs, and what to do."""
+class TopologyError(Exception):
+    """The broker differs from what the services' tables require, or its management API refuses or does not answer.
+
+    The message says what is wrong and, for differences, what to do.
+    """
 
 
 async def declare(management_url: str, wanted: Definitions) -> None:
     """Import `wanted` and wait until the broker has it.
 
-    `management_url` contains an administrator's name and password. Safe to repeat. Raises `TopologyDiffers` with the
+    `management_url` contains an administrator's name and password. Safe to repeat. Raises `TopologyError` with the
     plan, and changes nothing, if there is a difference that an import would not remove. Raises it also if differences
     are left after the import.
     """
     async with _admin_session(management_url) as session:
-        blocking = [each for each in differences(wanted, await read_definitions(session)) if not each.can_be_added]
+        blocking = [each for each in differences(wanted, await read_definitions(session)) if not each.can_be_declared]
         if blocking:
-            raise TopologyDiffers(f"The broker differs from the services' tables.\n{plan(blocking)}")
+            raise TopologyError(f"The broker differs from the services' tables.\n{format_plan(blocking)}")
         left = await _import(session, wanted)
         if left:
-            raise TopologyDiffers(f"The broker still differs after the import.\n{plan(left)}")
+            raise TopologyError(f"The broker still differs after the import.\n{format_plan(left)}")
 
 
 async def compare(management_url: str, wanted: Definitions) -> list[Difference]:
@@ -53,7 +56,7 @@ async def compare(management_url: str, wanted: Definitions) -> list[Difference]:
 
 
 async def apply(management_url: str, wanted: Definitions) -> list[Difference]:
-    """Import `wanted`, and remove bindings that it does not have. Returns the differences left to operators."""
+    """Import `wanted`, and remove surplus bindings. Returns the differences that an operator has to remove."""
     async with _admin_session(management_url) as session:
         for each in await _import(session, wanted):
             if each.surplus is not None:
@@ -72,14 +75,14 @@ async def read_definitions(session: aiohttp.ClientSession) -> Definitions:
 
 
 async def _import(session: aiohttp.ClientSession, wanted: Definitions) -> list[Difference]:
-    for part in _users_last(wanted):
+    for part in _split_users_last(wanted):
         async with session.post("api/definitions", json=part) as answer:
             if answer.status not in (200, 201, 204):
-                raise TopologyDiffers(f"The broker refused the import: {answer.status} {await answer.text()}")
+                raise TopologyError(f"The broker refused the import: {answer.status} {await answer.text()}")
     return await _wait_until_complete(session, wanted)
 
 
-def _users_last(wanted: Definitions) -> list[Definitions]:
+def _split_users_last(wanted: Definitions) -> list[Definitions]:
     """Split the definitions into two imports, users last.
 
     So no service publishes to an exchange whose queues are not bound yet, where the message would be lost.
@@ -89,8 +92,11 @@ def _users_last(wanted: Definitions) -> list[Definitions]:
 
 
 async def _wait_until_complete(session: aiohttp.ClientSession, wanted: Definitions) -> list[Difference]:
-    """Return the differences once nothing is missing, or after `SETTLE_TIMEOUT_S`: the API lists objects late."""
-    deadline = asyncio.get_running_loop().time() + SETTLE_TIMEOUT_S
+    """Return the differences once nothing is missing, or after `IMPORT_TIMEOUT_S`.
+
+    The management API lists new objects with a delay.
+    """
+    deadline = asyncio.get_running_loop().time() + IMPORT_TIMEOUT_S
     while True:
         found = differences(wanted, await read_definitions(session))
         if not any(each.is_missing for each in found) or asyncio.get_running_loop().time() > deadline:
@@ -104,7 +110,7 @@ async def _unbind(session: aiohttp.ClientSession, binding: Any) -> None:
     path = f"api/bindings/{_VHOST}/e/{names[0]}/{kind}/{names[1]}/{names[2]}"
     async with session.delete(path) as answer:
         if answer.status not in (204, 404):
-            raise TopologyDiffers(f"The broker refused to unbind {destination}: {answer.status} {await answer.text()}")
+            raise TopologyError(f"The broker refused to unbind {destination}: {answer.status} {await answer.text()}")
 
 
 @asynccontextmanager
@@ -115,7 +121,7 @@ async def _admin_session(management_url: str) -> AsyncIterator[aiohttp.ClientSes
         try:
             await _wait_until_ready(session)
         except TimeoutError:
-            raise TopologyDiffers(
+            raise TopologyError(
                 f"The broker's management API does not answer within {READY_TIMEOUT_S:.0f} s."
             ) from None
         yield session
@@ -129,7 +135,7 @@ async def _wait_until_ready(session: aiohttp.ClientSession) -> None:
                     if answer.status == 200:
                         return
                     if answer.status == 401:
-                        raise TopologyDiffers("The broker refused the administrator's name or password.")
+                        raise TopologyError("The broker refused the administrator's name or password.")
             except aiohttp.ClientConnectionError:
                 pass
             await asyncio.sleep(POLL_S)

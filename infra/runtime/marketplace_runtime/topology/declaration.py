@@ -1,4 +1,4 @@
-"""Computes from the wiring tables what the broker must have, as definitions to import.
+"""Computes from the service tables what the broker must have, as definitions to import.
 
 Services declare nothing, as they have no permission to. Works on RabbitMQ 3.10 and 4.x.
 """
@@ -30,7 +30,7 @@ NO_DELIVERY_LIMIT = 2**31
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The part of a service's table that concerns the broker."""
+    """The part of a service table (`service.py`) that concerns the broker."""
 
     service: str
     subscriptions: Mapping[str, Sequence[str]]
@@ -55,10 +55,10 @@ def definitions(services: Sequence[Wiring], passwords: Mapping[str, str], naming
         "policies": [],
     }
     for each in services:
-        dead, events = naming.dead_letters_of(each.service), naming.exchange(each.service)
-        found["exchanges"] += [_exchange(events, "topic"), _exchange(dead, "fanout")]
-        found["queues"].append(_queue(dead, QUORUM_ARGUMENTS))
-        found["bindings"] += [_binding(dead, dead, ""), _binding(events, log, "#")]
+        dead_letters, events = naming.dead_letters_of(each.service), naming.exchange(each.service)
+        found["exchanges"] += [_exchange(events, "topic"), _exchange(dead_letters, "fanout")]
+        found["queues"].append(_queue(dead_letters, QUORUM_ARGUMENTS))
+        found["bindings"] += [_binding(dead_letters, dead_letters, ""), _binding(events, log, "#")]
         for name, types in each.subscriptions.items():
             queue = naming.queue(each.service, name)
             found["queues"].append(_queue(queue, ORDERED_ARGUMENTS if name in each.ordered else QUORUM_ARGUMENTS))
@@ -104,13 +104,13 @@ def _exactly(name: str) -> str:
 
 
 def _policies(wiring: Wiring, naming: Naming) -> list[dict[str, Any]]:
-    dead = naming.dead_letters_of(wiring.service)
-    work = "|".join(sorted(wiring.subscriptions)) or "none"
+    dead_letters = naming.dead_letters_of(wiring.service)
+    subscriptions = "|".join(sorted(wiring.subscriptions)) or "none"  # "none": no queue has this name
     limit = {"delivery-limit": NO_DELIVERY_LIMIT}
-    backstop = {"dead-letter-exchange": dead, "dead-letter-strategy": "at-most-once"}
+    backstop = {"dead-letter-exchange": dead_letters, "dead-letter-strategy": "at-most-once"}
     return [
-        _policy(wiring.service, rf"^{wiring.service}\.({work})$", limit | backstop),
-        _policy(dead, _exactly(dead), limit),
+        _policy(wiring.service, rf"^{wiring.service}\.({subscriptions})$", limit | backstop),
+        _policy(dead_letters, _exactly(dead_letters), limit),
     ]
 
 

@@ -40,15 +40,15 @@ class Difference:
     how: str
     remedy: Remedy
     surplus: Mapping[str, Any] | None = None
-    """The binding, if the difference is one that is not wanted any more."""
+    """The binding to remove, if the difference is a binding that is not wanted any more."""
 
     @property
     def is_missing(self) -> bool:
         return self.how == "missing"
 
     @property
-    def can_be_added(self) -> bool:
-        """Return whether a start may remove the difference: this takes nothing away from services that still run."""
+    def can_be_declared(self) -> bool:
+        """Return whether `declare` may remove the difference, as this takes nothing away from running services."""
         return self.remedy in (Remedy.SAFE, Remedy.POLICY) and self.surplus is None
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ def differences(wanted: Definitions, live: Definitions) -> list[Difference]:
     return [*found, *_surplus(wanted, live), *_overruled(wanted, live)]
 
 
-def plan(found: list[Difference]) -> str:
+def format_plan(found: list[Difference]) -> str:
     """Return the differences as text for people, grouped by what has to be done."""
     lines = []
     for remedy in Remedy:
@@ -94,30 +94,31 @@ def plan(found: list[Difference]) -> str:
 
 
 def _compare(kind: _Kind, wanted: Definitions, live: Definitions) -> Iterator[Difference]:
-    there = {tuple(each[part] for part in kind.identity): each for each in live[kind.name]}
+    existing = {tuple(each[part] for part in kind.identity): each for each in live[kind.name]}
     for each in wanted[kind.name]:
         key = tuple(each[part] for part in kind.identity)
         what = _label(kind.name, each)
-        if key not in there:
+        if key not in existing:
             yield Difference(what, "missing", Remedy.POLICY if kind.name == "policies" else Remedy.SAFE)
             continue
         for part in kind.compared:
-            if there[key].get(part) != each[part]:
-                yield Difference(what, f"{part} is {there[key].get(part)!r}, wanted {each[part]!r}", kind.remedy)
+            if existing[key].get(part) != each[part]:
+                yield Difference(what, f"{part} is {existing[key].get(part)!r}, wanted {each[part]!r}", kind.remedy)
 
 
 def _surplus(wanted: Definitions, live: Definitions) -> Iterator[Difference]:
-    """Yield bindings to our queues and exchanges that no table asks for.
+    """Yield bindings to our queues and exchanges that no service table requires.
 
-    Does not report what others bind to our exchanges, nor bindings to the log, which takes events of any publisher.
+    Does not report bindings from our exchanges to queues of others, nor bindings to the log, which takes events of any
+    publisher.
     """
     identity = next(kind.identity for kind in KINDS if kind.name == "bindings")
-    here = {tuple(each[part] for part in identity) for each in wanted["bindings"]}
+    declared = {tuple(each[part] for part in identity) for each in wanted["bindings"]}
     ours = {("queue", each["name"]) for each in wanted["queues"] if not _is_stream(each)}
     ours |= {("exchange", each["name"]) for each in wanted["exchanges"]}
     for each in live["bindings"]:
         key = tuple(each[part] for part in identity)
-        if key not in here and each["source"] and (each["destination_type"], each["destination"]) in ours:
+        if key not in declared and each["source"] and (each["destination_type"], each["destination"]) in ours:
             yield Difference(_label("bindings", each), "not wanted any more", Remedy.SAFE, each)
 
 
