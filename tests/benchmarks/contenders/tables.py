@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, DateTime, Identity, SmallInteger, Text, Uuid
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from marketplace_runtime.telemetry import child_of
+from marketplace_runtime.telemetry import child_traceparent
 from tests.benchmarks.work import EVENT_OUT, SERVICE
 
 
@@ -63,7 +63,7 @@ def outgoing(subject: str, body: bytes, cause: UUID, traceparent: str) -> tuple[
         type=EVENT_OUT,
         subject=subject,
         at=datetime.now(UTC),
-        traceparent=child_of(traceparent),
+        traceparent=child_traceparent(traceparent),
         causation_id=cause,
         body=body,
     )

@@ -5,25 +5,25 @@ import re
 
 import pytest
 
-from marketplace_runtime.telemetry import child_of, current_traceparent, new_traceparent, trace
+from marketplace_runtime.telemetry import child_traceparent, current_traceparent, new_traceparent, trace
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def test_a_child_has_the_same_trace_and_a_new_span() -> None:
-    child = child_of(PARENT)
+    child = child_traceparent(PARENT)
     assert child.startswith("00-0af7651916cd43dd8448eb211c80319c-")
     assert child.endswith("-01")
     assert child != PARENT
 
 
 def test_an_unsampled_trace_stays_unsampled_and_unknown_flags_are_dropped() -> None:
-    assert child_of(PARENT[:-2] + "00").endswith("-00")
-    assert child_of(PARENT[:-2] + "ff").endswith("-01")
+    assert child_traceparent(PARENT[:-2] + "00").endswith("-00")
+    assert child_traceparent(PARENT[:-2] + "ff").endswith("-01")
 
 
 def test_a_later_version_is_parsed_by_the_rules_of_this_one() -> None:
-    assert child_of("cc" + PARENT[2:] + "-what-comes-later").split("-")[1] == PARENT.split("-")[1]
+    assert child_traceparent("cc" + PARENT[2:] + "-what-comes-later").split("-")[1] == PARENT.split("-")[1]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_later_version_is_parsed_by_the_rules_of_this_one() -> None:
     ],
 )
 def test_an_invalid_parent_starts_a_new_trace(invalid: str | None) -> None:
-    child = child_of(invalid)
+    child = child_traceparent(invalid)
     assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", child)
     assert PARENT.split("-")[1] not in child
 

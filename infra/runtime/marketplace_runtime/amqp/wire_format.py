@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from marketplace_runtime.amqp import publish_frames
 from marketplace_runtime.amqp.errors import InvalidMessage
 from marketplace_runtime.events import TYPE_PATTERN, Envelope
-from marketplace_runtime.telemetry import child_of
+from marketplace_runtime.telemetry import child_traceparent
 
 CLOUDEVENTS_PREFIX = "cloudEvents_"
 CONTENT_TYPE = "application/json"
@@ -93,7 +93,7 @@ def envelope_of(properties: Basic.Properties, body_bytes: int) -> Envelope:
         source=_text(headers, "source"),
         subject=_text(headers, "subject"),
         time=_time(_text(headers, "time")),
-        traceparent=child_of(traceparent if isinstance(traceparent, str) else None),
+        traceparent=child_traceparent(traceparent if isinstance(traceparent, str) else None),
         causation_id=None if causation is None else _uuid("causationid", str(causation)),
     )
 

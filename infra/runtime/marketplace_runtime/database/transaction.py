@@ -17,7 +17,7 @@ from marketplace_runtime.database.clock import Clock
 from marketplace_runtime.database.declarations import Declaration
 from marketplace_runtime.database.locked_rows import LockedRows
 from marketplace_runtime.events import Envelope, Event, name_of
-from marketplace_runtime.telemetry import child_of, current_traceparent
+from marketplace_runtime.telemetry import child_traceparent, current_traceparent
 
 T = TypeVar("T")
 
@@ -235,6 +235,6 @@ class Transaction:
             source=self.source,
             subject=event.subject,
             time=self.now,
-            traceparent=child_of(current_traceparent()),
+            traceparent=child_traceparent(current_traceparent()),
             causation_id=self.cause.id if self.cause else None,
         )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from marketplace_runtime.telemetry import CONTENT_TYPE, exposition
+from marketplace_runtime.telemetry import EXPOSITION_CONTENT_TYPE, exposition
 
 
 class Phase(StrEnum):
@@ -50,4 +50,4 @@ async def readyz(request: Request) -> Response:
 
 @router.get("/metrics")
 async def metrics() -> Response:
-    return Response(exposition(), headers={"Content-Type": CONTENT_TYPE})
+    return Response(exposition(), headers={"Content-Type": EXPOSITION_CONTENT_TYPE})

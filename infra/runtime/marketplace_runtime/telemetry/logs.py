@@ -20,7 +20,7 @@ from marketplace_runtime.telemetry.tracing import add_trace
 
 REDACTED = "[redacted]"
 
-_SECRET_KEY = re.compile(r"passw|secret|token|authoriz|api_?key|private_?key|credential|cookie|signature", re.I)
+_SECRET_NAME = re.compile(r"passw|secret|token|authoriz|api_?key|private_?key|credential|cookie|signature", re.I)
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):[^\s/@]+@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MAX_DEPTH = 6
@@ -42,7 +42,7 @@ def configure_logging(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last = _json(service) if format == "json" else _console()
+    last = _json_processors(service) if format == "json" else _console_processors()
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
@@ -73,7 +73,7 @@ def get_logger(name: str) -> FilteringBoundLogger:
 def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Redact values of secret keys, down to six levels of nesting, and passwords in URLs.
 
-    An integer on the top level is not redacted.
+    An integer on the top level is kept, even under a key that looks secret.
     """
     for key, value in event.items():
         if value.__class__ is not int:
@@ -92,7 +92,7 @@ def escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _json(service: str) -> list[Processor]:
+def _json_processors(service: str) -> list[Processor]:
     def add_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event["service"] = service
         return event
@@ -100,7 +100,7 @@ def _json(service: str) -> list[Processor]:
     return [add_service, structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer()]
 
 
-def _console() -> list[Processor]:
+def _console_processors() -> list[Processor]:
     renderer = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, exception_formatter=_print_nothing)
     return [structlog.processors.format_exc_info, redact, escape, renderer]
 
@@ -117,7 +117,7 @@ def _add_logger_name(logger: WrappedLogger, _: str, event: EventDict) -> EventDi
 
 @lru_cache(maxsize=4096)
 def _is_secret(key: str) -> bool:
-    return _SECRET_KEY.search(key) is not None
+    return _SECRET_NAME.search(key) is not None
 
 
 def _redacted(value: Any, depth: int) -> Any:

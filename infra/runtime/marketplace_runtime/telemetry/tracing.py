@@ -15,16 +15,16 @@ _current: ContextVar["trace | None"] = ContextVar("trace", default=None)
 
 def new_traceparent() -> str:
     """Return the root span of a new, sampled trace."""
-    return f"00-{_identifier(128):032x}-{_identifier(64):016x}-01"
+    return f"00-{_random_id(128):032x}-{_random_id(64):016x}-01"
 
 
-def child_of(traceparent: str | None) -> str:
+def child_traceparent(traceparent: str | None) -> str:
     """Return a new span in the same trace, or the root of a new trace if `traceparent` is missing or invalid."""
     parts = _parsed(traceparent)
     if parts is None:
         return new_traceparent()
     trace_id, flags = parts
-    return f"00-{trace_id}-{_identifier(64):016x}-{flags & _SAMPLED:02x}"
+    return f"00-{trace_id}-{_random_id(64):016x}-{flags & _SAMPLED:02x}"
 
 
 def current_traceparent() -> str:
@@ -42,7 +42,7 @@ class trace:  # noqa: N801 - used as a block, reads as a verb: `with trace(paren
     __slots__ = ("_ids", "_token", "span")
 
     def __init__(self, traceparent: str | None = None, **ids: str) -> None:
-        self.span = child_of(traceparent)
+        self.span = child_traceparent(traceparent)
         self._ids = ids
         self._token: Token[trace | None] | None = None
 
@@ -76,10 +76,10 @@ def add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 def _parsed(traceparent: str | None) -> tuple[str, int] | None:
     """Return trace id and flags, or None if the specification requires the header to be ignored."""
-    shape = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
-    if shape is None:
+    match = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
+    if match is None:
         return None
-    version, trace_id, parent_id, flags, rest = shape.groups()
+    version, trace_id, parent_id, flags, rest = match.groups()
     if version == "ff" or (version == "00" and rest is not None):
         return None
     if trace_id == "0" * 32 or parent_id == "0" * 16:
@@ -87,5 +87,5 @@ def _parsed(traceparent: str | None) -> tuple[str, int] | None:
     return trace_id, int(flags, 16)
 
 
-def _identifier(bits: int) -> int:
+def _random_id(bits: int) -> int:
     return random.getrandbits(bits) or 1
