@@ -2,7 +2,7 @@
 
 import pytest
 
-from marketplace_runtime.events import storable
+from marketplace_runtime.events import make_storable
 
 
 @pytest.mark.parametrize(
@@ -11,4 +11,4 @@ from marketplace_runtime.events import storable
     ids=["text", "NUL", "half a surrogate pair"],
 )
 def test_characters_that_postgresql_refuses_are_replaced(text: str, kept: str) -> None:
-    assert storable(text) == kept
+    assert make_storable(text) == kept

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from marketplace_runtime.amqp.dead_letter import DeadLetter
 from marketplace_runtime.amqp.wire_format import CLOUDEVENTS_PREFIX, PERSISTENT, headers_of
-from marketplace_runtime.events import Envelope, storable
+from marketplace_runtime.events import Envelope, make_storable
 
 MAX_ERROR_CHARACTERS = 8 * 1024
 MAX_HEADER_CHARACTERS = 1024
@@ -38,7 +38,7 @@ def storable_headers(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
             name.startswith(("x-", DEAD_LETTER_PREFIX))
             or len(kept) == MAX_HEADERS
             or is_name_too_long(name)
-            or storable(name) != name
+            or make_storable(name) != name
         ):
             continue
         if (
@@ -47,7 +47,7 @@ def storable_headers(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
             or (isinstance(value, int) and abs(value) >= 2**63)
         ):
             continue
-        kept_value = storable(value[:MAX_HEADER_CHARACTERS]) if isinstance(value, str) else value
+        kept_value = make_storable(value[:MAX_HEADER_CHARACTERS]) if isinstance(value, str) else value
         bytes_left -= len(f"{name}{kept_value}".encode())
         if bytes_left < 0:
             break
@@ -57,7 +57,7 @@ def storable_headers(headers: Mapping[str, Any] | None) -> dict[str, str | int]:
 
 def headers_with_publisher(properties: Basic.Properties) -> dict[str, str | int]:
     """Return the headers of a message that was not read as an event, with its publisher under `PUBLISHER_HEADER`."""
-    return storable_headers(properties.headers) | {PUBLISHER_HEADER: storable(properties.user_id or "")}
+    return storable_headers(properties.headers) | {PUBLISHER_HEADER: make_storable(properties.user_id or "")}
 
 
 def is_name_too_long(name: str) -> bool:
@@ -72,7 +72,7 @@ def dead_letter_key(subscription: str, event_id: UUID | None, body: bytes, messa
     """
     if event_id is not None:
         return f"{subscription}/{event_id}"
-    return f"{subscription}/{storable(message_id or '')}/{hashlib.sha256(body).hexdigest()}"
+    return f"{subscription}/{make_storable(message_id or '')}/{hashlib.sha256(body).hexdigest()}"
 
 
 def dead_letter_from_event(
@@ -110,7 +110,7 @@ def dead_letter_properties(letter: DeadLetter, user: str) -> Basic.Properties:
         DEAD_LETTER_PREFIX + "key": letter.key,
         DEAD_LETTER_PREFIX + "subscription": letter.subscription,
         DEAD_LETTER_PREFIX + "reason": letter.reason,
-        DEAD_LETTER_PREFIX + "error": storable(letter.error[:MAX_ERROR_CHARACTERS]),
+        DEAD_LETTER_PREFIX + "error": make_storable(letter.error[:MAX_ERROR_CHARACTERS]),
         DEAD_LETTER_PREFIX + "attempts": letter.attempts,
     }
     if letter.failed_at is not None:
@@ -165,7 +165,7 @@ def decode_dead_letter(properties: Basic.Properties, body: bytes, service: str) 
 def _header_text(headers: Mapping[str, Any], name: str, max_characters: int = MAX_SHORT_TEXT_CHARACTERS) -> str:
     """Return a header's text in a form that can be stored; empty if there is none."""
     value = headers.get(name)
-    return storable(value[:max_characters]) if isinstance(value, str) else ""
+    return make_storable(value[:max_characters]) if isinstance(value, str) else ""
 
 
 def _uuid(value: object) -> UUID | None:

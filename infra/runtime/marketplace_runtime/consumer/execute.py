@@ -15,7 +15,7 @@ from marketplace_runtime.consumer.delivery import Delivery, UnreadableMessage
 from marketplace_runtime.consumer.order import OrderByKey
 from marketplace_runtime.consumer.transactions import Transactions
 from marketplace_runtime.database import ScheduleEntry, Transaction
-from marketplace_runtime.events import storable
+from marketplace_runtime.events import make_storable
 from marketplace_runtime.external_calls import claims
 from marketplace_runtime.scheduler import table as scheduled
 from marketplace_runtime.telemetry import get_logger
@@ -128,7 +128,7 @@ class Executor:
             body=delivery.body,
             delay=delay,
             attempt=attempt,
-            why=storable(why[:1000]),
+            why=make_storable(why[:1000]),
             failed_at=delivery.failed_at,
             key=delivery.key,
             dead=delay is None,

@@ -6,7 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from marketplace_runtime.database import Transaction, has_partition
-from marketplace_runtime.events import storable
+from marketplace_runtime.events import make_storable
 
 MAX_KEPT_ATTEMPTS = 10
 """Failed attempts kept per message and subscription: the first ones up to this number, and the latest."""
@@ -55,5 +55,5 @@ async def record(tx: Transaction, incidents: Sequence[Incident]) -> None:
         [each.type for each in kept],
         [each.what for each in kept],
         [each.attempt for each in kept],
-        [storable(each.why[:1000]) for each in kept],
+        [make_storable(each.why[:1000]) for each in kept],
     )

@@ -65,7 +65,7 @@ class Worker:
             order=order,
             publisher=publisher,
             store_dead_letters=store_dead_letters,
-            dead_letter_exchange=database.naming.dead_letters_of(service),
+            dead_letter_exchange=database.naming.dead_letter_name(service),
             clock=lambda: database.now,
         )
         self._quarantine = Quarantine(subscription.name, self.transactions)

@@ -2,7 +2,7 @@
 
 from marketplace_runtime.events.event import TYPE_PATTERN, Envelope, Event, PersonId, matches, name_of
 from marketplace_runtime.events.naming import PLACEHOLDER_NAMING, Naming
-from marketplace_runtime.events.text import storable
+from marketplace_runtime.events.text import make_storable
 
 __all__ = [
     "PLACEHOLDER_NAMING",
@@ -11,7 +11,7 @@ __all__ = [
     "Event",
     "Naming",
     "PersonId",
+    "make_storable",
     "matches",
     "name_of",
-    "storable",
 ]

@@ -77,6 +77,7 @@ class Envelope:
     """UUIDv7; the same for every delivery and every version of the event."""
     type: str
     source: str
+    """Name of the service that publishes it, which is also its user of the broker."""
     subject: str
     time: datetime
     traceparent: str

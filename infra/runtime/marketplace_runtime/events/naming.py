@@ -23,10 +23,10 @@ class Naming:
     dead_letters: str = "dead"
     """The exchange and queue of a service's dead letters are `<service>.<dead_letters>`."""
     auditor: str = "audit"
-    """The broker user that may read the log stream, and nothing else."""
+    """The broker user that may read the log stream and monitor the broker, and nothing else."""
     database_schema: str = "messaging"
-    """The schema of the runtime's tables in each service's database. Unless it is `messaging`, a service's own SQL must
-    not use that word as a name."""
+    """The schema of the runtime's tables in each service's database. If it is not `messaging`, `messaging.` is replaced
+    by it in every SQL statement, so a service must not name anything of its own `messaging`."""
 
     def __post_init__(self) -> None:
         for name in (self.application, self.events, self.dead_letters, self.auditor, self.database_schema):
@@ -37,8 +37,8 @@ class Naming:
         """Return the exchange to which a service publishes its events."""
         return f"{service}.{self.events}"
 
-    def dead_letters_of(self, service: str) -> str:
-        """Return the exchange, and the queue, of a service's dead letters."""
+    def dead_letter_name(self, service: str) -> str:
+        """Return the name of both the exchange and the queue of a service's dead letters."""
         return f"{service}.{self.dead_letters}"
 
     @staticmethod

@@ -90,7 +90,7 @@ class Messaging:
         )
         self.consumers = [
             *queue_consumers.values(),
-            QueueConsumer(naming.dead_letters_of(service), PREFETCH, self._dead_letter_consumer.receive),
+            QueueConsumer(naming.dead_letter_name(service), PREFETCH, self._dead_letter_consumer.receive),
         ]
 
     def health(self) -> dict[str, str]:

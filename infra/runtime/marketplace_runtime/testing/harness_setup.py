@@ -25,7 +25,7 @@ async def service_harness(
     passwords = {each.service: PASSWORD for each in wirings}
     naming = service.naming
     own = [naming.queue(service.name, name) for name in service.wiring().subscriptions]
-    for queue in (naming.log_stream, naming.dead_letters_of(service.name), *own):
+    for queue in (naming.log_stream, naming.dead_letter_name(service.name), *own):
         await servers.manage("DELETE", f"queues/%2F/{queue}", missing_ok=True)
     await apply.declare(servers.management, definitions(wirings, passwords, naming))
     owner_url, app_url = await servers.create_database(f"{service.name}_bench")

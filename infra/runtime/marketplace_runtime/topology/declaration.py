@@ -55,7 +55,7 @@ def definitions(services: Sequence[Wiring], passwords: Mapping[str, str], naming
         "policies": [],
     }
     for each in services:
-        dead_letters, events = naming.dead_letters_of(each.service), naming.exchange(each.service)
+        dead_letters, events = naming.dead_letter_name(each.service), naming.exchange(each.service)
         found["exchanges"] += [_exchange(events, "topic"), _exchange(dead_letters, "fanout")]
         found["queues"].append(_queue(dead_letters, QUORUM_ARGUMENTS))
         found["bindings"] += [_binding(dead_letters, dead_letters, ""), _binding(events, log, "#")]
@@ -104,7 +104,7 @@ def _exactly(name: str) -> str:
 
 
 def _policies(wiring: Wiring, naming: Naming) -> list[dict[str, Any]]:
-    dead_letters = naming.dead_letters_of(wiring.service)
+    dead_letters = naming.dead_letter_name(wiring.service)
     subscriptions = "|".join(sorted(wiring.subscriptions)) or "none"  # "none": no queue has this name
     limit = {"delivery-limit": NO_DELIVERY_LIMIT}
     backstop = {"dead-letter-exchange": dead_letters, "dead-letter-strategy": "at-most-once"}
