@@ -1,4 +1,4 @@
-"""ReplayRunner the log stream to one subscription."""
+"""Replays the log stream to one subscription."""
 
 from marketplace_runtime.replay.job import REPLAY_RATE, ReplayRunner
 from marketplace_runtime.replay.routes import replay_routes

@@ -27,7 +27,7 @@ POLL_S = 1.0
 
 
 class ReplayRunner:
-    """ReplayRunner the log to subscriptions on request, and lets their live events wait if a replay requires it."""
+    """Replays the log to subscriptions on request, and lets their live events wait if a replay requires it."""
 
     def __init__(
         self,

@@ -38,7 +38,7 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 MAX_SCANNED_MESSAGES = 2000
-"""Maximum number of messages that are read between stores of the progress, if few are for the subscription."""
+"""Maximum number of messages that are read before the progress is stored, if few of them are for the subscription."""
 NEXT_MESSAGE_TIMEOUT_S, FIRST_MESSAGE_TIMEOUT_S = 0.05, 5.0
 REFUSED_PAUSE_S = 3.0
 MAX_CONSUMER_WAIT_S, CONSUMER_POLL_S = 10.0, 0.1
@@ -86,7 +86,7 @@ class ReplayReader:
                     while not self._stop.is_set() and await self._replay_chunk(connection, messages):
                         pass
             if self._stop.is_set():
-                await self._window.wait_until_at_most(0)
+                await self._window.wait_for_acknowledgements(0)
                 await self._store_progress()
         except ChannelRefused as error:
             log.error("the log can't be read: is the topology applied?", replay_to=self._queue, error=repr(error))
@@ -117,7 +117,7 @@ class ReplayReader:
         """Hand over one chunk. False if this process has nothing more to do."""
         chunk = await self._read_chunk(messages)
         if not chunk.scanned and not self._has_ended:
-            return await self._handle_silence(connection)
+            return await self._handle_no_message(connection)
         fresh = await self._find_unhandled(chunk)
         if fresh is None:
             return False
@@ -126,7 +126,7 @@ class ReplayReader:
         if self._has_ended:
             return await self._end("done")
         await self._pace(len(chunk.deliveries))
-        await self._window.wait_until_at_most(self._worker.subscription.batch)
+        await self._window.wait_for_acknowledgements(self._worker.subscription.batch)
         return True
 
     @property
@@ -155,7 +155,7 @@ class ReplayReader:
         elif found.envelope.type in self._replay.types:
             found.is_suspect = message.offset <= self._suspect_through
             chunk.deliveries.append(found)
-            self._window.add(message.offset)  # from now on it is read again unless it is acknowledged
+            self._window.add(message.offset)  # until it is acknowledged, the stored `next` does not pass it
 
     async def _find_unhandled(self, chunk: Chunk) -> list[Delivery] | None:
         """Store the progress before anything is handed over, and return the deliveries that were not handled before.
@@ -170,31 +170,33 @@ class ReplayReader:
         known = await self._worker.transactions.commit_with_retries(find_handled)
         fresh = [each for each in chunk.deliveries if each.envelope.id not in known]
         await acknowledge([each for each in chunk.deliveries if each.envelope.id in known])
-        ours = await self._store_progress(
+        is_ours = await self._store_progress(
             reached=-1 if self._next is None else self._next - 1,
             handed=len(fresh),
             known=len(chunk.deliveries) - len(fresh),
             refused=chunk.refused,
             too_old=chunk.too_old,
         )
-        return fresh if ours else None
+        return fresh if is_ours else None
 
     async def _store_progress(self, *, state: str = "running", why: str = "", **counts: int) -> bool:
         """Store the progress. False if the replay no longer belongs to this process."""
         place = self._window.lowest_open(self._next)
-        survived = place is not None and place > self._replay.reached
-        progress = Progress(place, self._begun, self._through, why=why, survived=survived, state=state, **counts)
+        resets_deaths = place is not None and place > self._replay.reached
+        progress = Progress(
+            place, self._begun, self._through, why=why, resets_deaths=resets_deaths, state=state, **counts
+        )
 
         async def store(tx: Transaction) -> bool:
             return await table.store_progress(tx, self._replay.id, progress)
 
-        ours = await self._worker.transactions.commit_with_retries(store)
-        if not ours or state != "running":
-            log.info("replay ended", replay_to=self._queue, state=state if ours else "stopped, or taken over")
-        return ours
+        is_ours = await self._worker.transactions.commit_with_retries(store)
+        if not is_ours or state != "running":
+            log.info("replay ended", replay_to=self._queue, state=state if is_ours else "stopped, or taken over")
+        return is_ours
 
     async def _end(self, state: str, why: str = "") -> bool:
-        await self._window.wait_until_at_most(0)
+        await self._window.wait_for_acknowledgements(0)
         await self._store_progress(state=state, why=why)
         return False
 
@@ -205,7 +207,7 @@ class ReplayReader:
             async with asyncio.timeout(self._next_chunk_at - now):
                 await self._stop.wait()
 
-    async def _handle_silence(self, connection: Connection) -> bool:
+    async def _handle_no_message(self, connection: Connection) -> bool:
         """Find out why no message arrives before the end. False if the replay has ended.
 
         Raises `ConnectionLost` to try again.
@@ -216,7 +218,7 @@ class ReplayReader:
             return await self._end("failed", LOG_DATA_LOST)
         if self._begun is None and self._replay.since is not None:
             return await self._end("done")  # by the broker's clock, nothing was published since then
-        raise ConnectionLost("the log is silent before its end")
+        raise ConnectionLost("the log delivers no message before its end")
 
     async def _wait_until_not_consumed(self, connection: Connection) -> None:
         """Wait until no replica consumes live events, for at most `MAX_CONSUMER_WAIT_S`.

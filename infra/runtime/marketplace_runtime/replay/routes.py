@@ -21,7 +21,7 @@ Offset = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class SubscriptionInfo(Protocol):
-    """A subscription, as defined in the service's table."""
+    """A subscription, as defined in the service table (`service.py`)."""
 
     @property
     def name(self) -> str: ...
@@ -56,7 +56,7 @@ class ReplayRequest(BaseModel):
 class Replay(BaseModel):
     """A replay, running or ended.
 
-    `begun`, `next` and `through` are offsets: the first that was read, the first not yet settled, and the last.
+    `begun`, `next` and `through` are offsets: the first that was read, the first not yet acknowledged, and the last.
     """
 
     subscription: str
@@ -157,8 +157,8 @@ def _since(request: ReplayRequest) -> datetime | None:
         raise Unprocessable("Give either since or offset.")
     if request.since < now - MAX_EVENT_AGE:
         raise Unprocessable(
-            f"Subscriptions know what they handled for {MAX_EVENT_AGE.days} days, "
-            f"so `since` cannot go back further: choose a"
+            f"The inbox keeps the ids of handled events for {MAX_EVENT_AGE.days} days, "
+            f"so `since` cannot be earlier: choose a"
             " later time, or replay the whole log."
         )
     return min(request.since, now)

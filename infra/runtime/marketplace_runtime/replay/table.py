@@ -32,7 +32,7 @@ class Replay:
     since: datetime | None
     """Time from which it reads, unless `next` is set. If both are None, it begins with the log's first message."""
     next: int | None
-    """Offset to read next: everything before it is settled. None before the start, unless an offset was requested."""
+    """Offset to read next: everything before it is acknowledged. None before the start, unless one was requested."""
     begun: int | None
     """The first offset that was read."""
     through: int | None
@@ -131,8 +131,8 @@ class Progress:
     known: int = 0
     refused: int = 0
     too_old: int = 0
-    survived: bool = False
-    """Whether all messages are settled that may have killed processes."""
+    resets_deaths: bool = False
+    """Whether `deaths` starts again at 0, as all messages are acknowledged that may have caused them."""
     state: str = "running"
 
 
@@ -170,15 +170,20 @@ async def find_held(tx: Transaction, subscriptions: Sequence[str]) -> set[str]:
 
 
 async def take_over(tx: Transaction, subscriptions: Sequence[str], running: Collection[UUID]) -> list[Replay]:
-    """Take over the running replays that no live process runs, and return them. `running` are those of this one."""
+    """Take over the running replays that no live process runs, and return them.
+
+    `running` are the ids of the replays that this process runs already.
+    """
     return [Replay(*row) for row in await tx.execute(TAKE_OVER, list(subscriptions), tx.process_id, list(running))]
 
 
 async def store_progress(tx: Transaction, id: UUID, progress: Progress) -> bool:
-    """Store the progress of a replay. False if it no longer belongs to this process, which must then leave it."""
+    """Store the progress of a replay. False if it no longer belongs to this process, which must then stop the run."""
     counts: list[Any] = [progress.handed, progress.known, progress.refused, progress.too_old]
     place: list[Any] = [progress.next, progress.begun, progress.through, progress.reached, progress.why]
-    return bool(await tx.execute(STORE_PROGRESS, id, tx.process_id, *place, *counts, progress.survived, progress.state))
+    return bool(
+        await tx.execute(STORE_PROGRESS, id, tx.process_id, *place, *counts, progress.resets_deaths, progress.state)
+    )
 
 
 async def release(tx: Transaction, id: UUID) -> None:

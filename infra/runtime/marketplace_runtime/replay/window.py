@@ -20,9 +20,9 @@ class ReplayWindow:
             self._open.pop(tag, None)
         self._acknowledged.set()
 
-    async def wait_until_at_most(self, at_most: int) -> None:
-        """Wait until at most `at_most` offsets are open."""
-        while len(self._open) > at_most:
+    async def wait_for_acknowledgements(self, max_open: int) -> None:
+        """Wait until at most `max_open` offsets are not acknowledged."""
+        while len(self._open) > max_open:
             self._acknowledged.clear()
             await self._acknowledged.wait()
 
