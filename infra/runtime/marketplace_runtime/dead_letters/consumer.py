@@ -12,11 +12,11 @@ log = get_logger(__name__)
 
 PREFETCH = 20
 """Maximum number of unacknowledged messages. Low, since a dead letter can be as large as the broker allows."""
-PROBE_S = 1.0
+RETRY_PAUSE_S = 1.0
 
 
 class DeadLetterConsumer:
-    """Stores the messages that `receive` is given as dead letters, then acknowledges them."""
+    """Stores each message that is passed to `receive` as a dead letter, then acknowledges it."""
 
     def __init__(self, service: str, database: Database) -> None:
         self._service, self._database = service, database
@@ -46,7 +46,7 @@ class DeadLetterConsumer:
                     if not is_transient(error):
                         raise
                     log.warning("dead letters wait: database unavailable, in conflict or too slow", error=repr(error))
-                    await asyncio.sleep(PROBE_S)
+                    await asyncio.sleep(RETRY_PAUSE_S)
                     continue
                 self._waiting.popleft()
                 await message.acknowledge()

@@ -36,8 +36,8 @@ async def edit(tx: Transaction, id: int, entry: ScheduleEntry, *, by: str, note:
 async def discard(tx: Transaction, letters: Sequence[StoredDeadLetter], *, by: str, note: str) -> None:
     """Move letters to the settled letters, with the operator and the reason.
 
-    A key queue that a letter held up continues. The inbox lists the events as handled, so publishing them again
-    changes nothing.
+    If a letter blocked the key queue of an ordered subscription, the queue continues. The inbox lists the events as
+    handled, so publishing them again changes nothing.
     """
     ids: defaultdict[str, list[UUID]] = defaultdict(list)
     for each in letters:
@@ -45,13 +45,17 @@ async def discard(tx: Transaction, letters: Sequence[StoredDeadLetter], *, by: s
             ids[each.letter.subscription].append(each.letter.event_id)
     for subscription in sorted(ids):
         await key_queue.remove_dead_heads(tx, subscription, ids[subscription])
+        # Other ids (too old, in the future, no UUIDv7) are refused before the inbox is read.
         deliverable = [id for id in ids[subscription] if has_partition(id, tx.now)]
         await inbox.enter(tx, subscription, deliverable, [1] * len(deliverable))
     await table.settle(tx, [each.id for each in letters], "discarded", by=by, note=note)
 
 
 async def _schedule_now(tx: Transaction, entries: Sequence[ScheduleEntry]) -> None:
-    """Schedule entries to run now: a dead head in its place of the key queue, all others as new entries."""
+    """Schedule entries to run now.
+
+    If a dead letter is the head of its key queue, its row there becomes due again. All others become new entries.
+    """
     for subscription in sorted({each.subscription for each in entries}):
         theirs = [each for each in entries if each.subscription == subscription]
         heads = await key_queue.redrive_heads(tx, subscription, {each.envelope.id: each.body for each in theirs})

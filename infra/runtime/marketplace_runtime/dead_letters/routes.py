@@ -1,7 +1,7 @@
 """Provides the HTTP routes with which operators list and settle dead letters.
 
-Each change settles a chunk of letters in one transaction. The answer's `next` says where to continue. It leaves out
-letters that were stored after the first request, so that a series of requests ends.
+Each change settles a chunk of letters in one transaction. The answer's `next` says where to continue. The chunks that
+follow leave out letters that were stored after the first request, so that the series of requests ends.
 """
 
 from base64 import b64encode
@@ -14,7 +14,6 @@ from pydantic_core import to_json
 from marketplace_runtime.consumer import Subscription
 from marketplace_runtime.database import ScheduleEntry, Transaction
 from marketplace_runtime.dead_letters import redrive, table
-from marketplace_runtime.dead_letters.entries import EntryBuilder
 from marketplace_runtime.dead_letters.models import (
     MAX_LETTERS_PER_REQUEST,
     DeadLetter,
@@ -30,6 +29,7 @@ from marketplace_runtime.dead_letters.models import (
     SettlementResult,
 )
 from marketplace_runtime.dead_letters.redrive import CannotRedrive
+from marketplace_runtime.dead_letters.schedule_entries import EntryBuilder
 from marketplace_runtime.dead_letters.table import MAX_ID, StoredDeadLetter
 from marketplace_runtime.http import Conflict, Cursor, NotFound, Operator, Page, PageSize, Router, Tx
 from marketplace_runtime.telemetry import get_logger

@@ -56,7 +56,7 @@ NEWEST = "select coalesce(max(id), 0) from messaging.dead_letters"
 SETTLE = """
 with gone as (
     delete from messaging.dead_letters where id = any($1::bigint[]) returning *
-), fresh as (
+), reset_counters as (
     delete from messaging.suspects as s using gone
     where s.subscription = gone.subscription and s.event_id = gone.event_id
 )
@@ -92,7 +92,7 @@ class StoredDeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Selects letters: those with these ids, or of this group, or all. Always after one id, and up to another."""
+    """Selects letters: those with these ids, or of this group, or all; of these, ids from `after` + 1 to `through`."""
 
     ids: Sequence[int] | None = None
     group: str | None = None

@@ -1,4 +1,4 @@
-"""Turns a dead letter back into an event for the one subscription that failed to handle it."""
+"""Turns a dead letter into an entry of the schedule, for the one subscription that failed to handle it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,10 +34,10 @@ class EntryBuilder:
         letter = stored.letter
         try:
             envelope = _envelope(letter.headers, stored.size)
-            self._event(letter.subscription, envelope, letter.body)
+            self._decode_event(letter.subscription, envelope, letter.body)
         except InvalidMessage as why:
             raise CannotRedrive(f"{why.reason}: {why}. Edit it, or discard it.") from None
-        return _due_now(letter, envelope, letter.body)
+        return _entry_due_now(letter, envelope, letter.body)
 
     def build_edited(self, letter: DeadLetter, body: bytes, type: str | None) -> ScheduleEntry:
         """Return the entry that redrives `letter` with another body, as an event of `type` or of its own type.
@@ -56,12 +56,12 @@ class EntryBuilder:
         except InvalidMessage:
             envelope = Envelope(new_id(), type, owner, "", datetime.now(UTC), current_traceparent())
         try:
-            event = self._event(letter.subscription, envelope, body)
+            event = self._decode_event(letter.subscription, envelope, body)
         except InvalidMessage as why:
             raise CannotRedrive(f"{why.reason}: {why}.") from None
-        return _due_now(letter, replace(envelope, subject=event.subject), body)
+        return _entry_due_now(letter, replace(envelope, subject=event.subject), body)
 
-    def _event(self, name: str, envelope: Envelope, body: bytes) -> Event:
+    def _decode_event(self, name: str, envelope: Envelope, body: bytes) -> Event:
         subscription = self._subscriptions.get(name)
         if subscription is None:
             raise CannotRedrive(f"Subscription {name!r} does not exist in this service any more. Discard the letter.")
@@ -81,5 +81,5 @@ def _envelope(headers: Mapping[str, Any], body_bytes: int) -> Envelope:
     return envelope
 
 
-def _due_now(letter: DeadLetter, envelope: Envelope, body: bytes) -> ScheduleEntry:
+def _entry_due_now(letter: DeadLetter, envelope: Envelope, body: bytes) -> ScheduleEntry:
     return ScheduleEntry(letter.subscription, envelope, body, delay=timedelta(0), attempt=1, why="replay")
