@@ -10,7 +10,7 @@ from functools import lru_cache
 from pamqp import frame
 from pamqp.commands import Basic
 
-METHOD, HEADER, BODY, END = 1, 2, 3, b"\xce"
+HEADER, BODY, END = 2, 3, b"\xce"
 BASIC_CLASS = 60
 CONTENT_TYPE_FLAG, HEADERS_FLAG, DELIVERY_MODE_FLAG, MESSAGE_ID_FLAG, USER_ID_FLAG = (
     1 << 15,

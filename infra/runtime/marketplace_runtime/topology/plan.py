@@ -25,8 +25,8 @@ ADVICE = {
     Remedy.SAFE: "`./marketplace topology apply` does it.",
     Remedy.POLICY: "`./marketplace topology apply` does it; no queue is touched.",
     Remedy.NEW_QUEUE: (
-        "Its properties cannot change. Rename the subscription in service.py, or delete this one once it is empty; "
-        "then apply."
+        "Its properties cannot change. For a queue, rename the subscription in service.py, or delete the queue once it "
+        "is empty. Delete an exchange while its publisher is stopped; the outbox keeps the events. Then apply."
     ),
     Remedy.BY_HAND: "It belongs to somebody else: remove it, or give it a lower priority than ours.",
 }
