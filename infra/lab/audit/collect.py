@@ -11,7 +11,7 @@ import aiohttp
 import asyncpg
 from pika.exceptions import AMQPError
 
-from infra.lab.audit import broker, databases, ledgers, views
+from infra.lab.audit import broker, customer_orders, databases, ledgers
 from infra.lab.audit.databases import Activity
 from infra.lab.audit.evidence import Evidence, Mail, MessagingTables, Queue
 from infra.lab.audit.log import Log, read_log
@@ -50,21 +50,25 @@ class RestPoint:
 async def collect(sources: Sources, *, settle_s: float) -> Evidence:
     """Read all sources once the marketplace is at rest, or after `settle_s` seconds. Never raises if a source fails.
 
-    Events published later (such as an abandoned cart) are left out of every source by their ids, which contain the
-    time.
+    Events that are published later, such as `cart.cart-abandoned`, are left out of every source. Their ids tell, since
+    these contain the time.
     """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
         deadline = time.monotonic() + settle_s
         for _ in range(MAX_READS):
             rest = await _wait_for_rest(sources, http, deadline)
-            found = await _read(sources, http, rest)
+            evidence = await _read(sources, http, rest)
             if rest.activities is None:
                 break
             after = await _measure_all(sources)
             if after is not None and _published_counts(after) == _published_counts(rest.activities):
-                return found
+                return evidence
     return replace(
-        found, unread={**found.unread, "rest": "events were published during every attempt to read all sources"}
+        evidence,
+        unread={
+            **evidence.unread,
+            "the state at rest": "events were published during every attempt to read all sources",
+        },
     )
 
 
@@ -73,17 +77,17 @@ async def _wait_for_rest(sources: Sources, http: aiohttp.ClientSession, deadline
 
     Gives up at the deadline. Then the invariants report what is waiting, and `unread` reports which sources failed.
     """
-    at, activities = _now(), await _measure_all(sources)
+    at, activities = _smallest_id_now(), await _measure_all(sources)
     while time.monotonic() < deadline:
         await asyncio.sleep(POLL_S)
-        since, before = at, activities
-        at, activities = _now(), await _measure_all(sources)
-        if before is None or activities is None or _published_counts(before) != _published_counts(activities):
+        previous_at, previous = at, activities
+        at, activities = _smallest_id_now(), await _measure_all(sources)
+        if previous is None or activities is None or _published_counts(previous) != _published_counts(activities):
             continue
         queues = await _queues(sources, http)
-        waits = queues is None or any(queue.ready or queue.unacknowledged for queue in queues)
-        if not waits and not any(each.open for each in activities.values()):
-            return RestPoint(since, activities, queues)
+        queues_busy = queues is None or any(queue.ready or queue.unacknowledged for queue in queues)
+        if not queues_busy and not any(each.open for each in activities.values()):
+            return RestPoint(previous_at, activities, queues)
     return RestPoint(at, activities)
 
 
@@ -91,7 +95,7 @@ def _published_counts(activities: Mapping[str, Activity]) -> dict[str, int]:
     return {service: activity.published for service, activity in activities.items()}
 
 
-def _now() -> UUID:
+def _smallest_id_now() -> UUID:
     """Return the smallest UUIDv7 of this millisecond."""
     return UUID(int=(time.time_ns() // 1_000_000) << 80)
 
@@ -121,34 +125,36 @@ async def _read(sources: Sources, http: aiohttp.ClientSession, rest: RestPoint) 
         except* FAILURES as group:
             unread[name] = "; ".join(f"{error!r}" for error in group.exceptions)
 
-    at, before = sources.databases, rest.before
+    urls, before = sources.databases, rest.before
     await read_source("record", asyncio.to_thread(read_record, sources.record))
     await read_source("payments", ledgers.read_payments(http, sources.outside))
     await read_source("parcels", ledgers.read_parcels(http, sources.outside))
     await read_source("mails", _mails(http, sources.outside, before))
     if rest.queues is None:
-        await read_source("queues", broker.read_queues(http, sources.management, at))
+        await read_source("queues", broker.read_queues(http, sources.management, urls))
     else:
         found["queues"] = rest.queues
     await read_source("log", _log(sources.amqp, before))
-    await read_source("catalog", databases.read_catalog(at["catalog"]))
-    await read_source("cart", databases.read_cart(at["cart"]))
-    await read_source("checkout", databases.read_checkout(at["checkout"]))
-    await read_source("delivery", databases.read_delivery(at["delivery"]))
-    await read_source("notifications", databases.read_notifications(at["notifications"]))
-    await read_source("webhooks", databases.read_webhooks(at["notifications"], before))
-    await read_source("messaging_tables", _read_messaging_tables(at, before))
+    await read_source("catalog", databases.read_catalog(urls["catalog"]))
+    await read_source("cart", databases.read_cart(urls["cart"]))
+    await read_source("checkout", databases.read_checkout(urls["checkout"]))
+    await read_source("delivery", databases.read_delivery(urls["delivery"]))
+    await read_source("notifications", databases.read_notifications(urls["notifications"]))
+    await read_source("webhooks", databases.read_webhooks(urls["notifications"], before))
+    await read_source("messaging_tables", _read_messaging_tables(urls, before))
     if "messaging_tables" in found and "log" in found:
-        kept = {key for messaging_tables in found["messaging_tables"].values() for key in messaging_tables.outbox}
-        await read_source("unlogged", databases.read_events(at, kept - found["log"].events.keys()))
+        committed = {key for messaging_tables in found["messaging_tables"].values() for key in messaging_tables.outbox}
+        await read_source("unlogged", databases.read_events(urls, committed - found["log"].events.keys()))
     customers = set(found["record"].accepted.values()) if "record" in found else set()
-    await read_source("views", views.read_views(http, sources.issuer, sources.checkout, customers))
-    waits = {reason: float(sources.settings.get(name, default)) for reason, (name, default) in DEADLINES.items()}
-    return Evidence(**found, deadlines=waits, unread=unread)
+    await read_source(
+        "customer_orders", customer_orders.read_customer_orders(http, sources.issuer, sources.checkout, customers)
+    )
+    deadlines = {reason: float(sources.settings.get(name, default)) for reason, (name, default) in DEADLINES.items()}
+    return Evidence(**found, deadlines=deadlines, unread=unread)
 
 
-async def _read_messaging_tables(at: Mapping[str, str], before: UUID) -> dict[str, MessagingTables]:
-    return {name: await databases.read_books(url, before) for name, url in at.items()}
+async def _read_messaging_tables(urls: Mapping[str, str], before: UUID) -> dict[str, MessagingTables]:
+    return {name: await databases.read_messaging_tables(url, before) for name, url in urls.items()}
 
 
 async def _log(url: str, before: UUID) -> Log:
@@ -158,4 +164,4 @@ async def _log(url: str, before: UUID) -> Log:
 async def _mails(http: aiohttp.ClientSession, outside: str, before: UUID) -> tuple[Mail, ...]:
     """Return the mails about orders, and those about events with ids smaller than `before`."""
     mails = await ledgers.read_mails(http, outside)
-    return tuple([mail for mail in mails if (moment := mail.moment) is None or moment < before])
+    return tuple([mail for mail in mails if (event_id := mail.event_id) is None or event_id < before])

@@ -25,8 +25,9 @@ select (select count(*) from messaging.outbox where type not like all ($1)),
     + (select count(*) from messaging.scheduled where why <> 'deadline' or due < now() - interval '10 seconds')
     + (select count(*) from messaging.history where state = 'running')
 """
-REMINDERS = ["cart.cart-abandoned.%", "notifications.%"]
-"""Event types (LIKE patterns) that are published without a customer, after traffic has ended. They concern no order."""
+BACKGROUND_EVENTS = ["cart.cart-abandoned.%", "notifications.%"]
+"""Event types (LIKE patterns) that do not count as activity. A cart may become abandoned, and mail about it be sent,
+long after traffic has ended. No order depends on these events."""
 UNFINISHED = {
     "checkout": """
         select count(*) from orders
@@ -59,7 +60,7 @@ SHIPMENTS = """
 select order_id::text, shipment_id::text, customer_id, status, carrier, tracking_code, failure, address_id::text
 from shipments
 """
-COPIES = "select product_id::text, version, name, price_amount, price_currency, status from products"
+PRODUCT_COPIES = "select product_id::text, version, name, price_amount, price_currency, status from products"
 MESSAGES = "select notification_id::text, about, kind, person_id, status, failure, sent_at from messages"
 ENDPOINTS = "select endpoint_id::text, owner, everyones, disabled from webhook_endpoints"
 DELIVERIES = """
@@ -75,7 +76,7 @@ JOURNAL = "select order_id::text, version, type, data, at from order_journal ord
 
 @dataclass(frozen=True)
 class Activity:
-    """A service's activity: how many events it published, without reminders, and how much work is unfinished."""
+    """A service's activity: events published, without background events, and unfinished work."""
 
     published: int
     open: int
@@ -97,12 +98,12 @@ async def open_snapshot(url: str) -> AsyncIterator[asyncpg.Connection]:
 async def measure_activity(service: str, url: str) -> Activity:
     """Measure cheaply whether the service is at rest."""
     async with open_snapshot(url) as connection:
-        published, waiting = await connection.fetchrow(ACTIVITY, REMINDERS)
+        published, waiting = await connection.fetchrow(ACTIVITY, BACKGROUND_EVENTS)
         unfinished = await connection.fetchval(UNFINISHED[service]) if service in UNFINISHED else 0
     return Activity(published, waiting + unfinished)
 
 
-async def read_books(url: str, before: UUID) -> MessagingTables:
+async def read_messaging_tables(url: str, before: UUID) -> MessagingTables:
     """Read the messaging runtime's tables for events with ids smaller than `before`.
 
     The inbox and the dead letters are read completely.
@@ -162,7 +163,7 @@ async def read_catalog(url: str) -> Catalog:
 async def read_cart(url: str) -> Cart:
     """Read the cart's copies of products and of address ids, its checkouts, and the lines in carts."""
     async with open_snapshot(url) as connection:
-        products = await _rows(connection, COPIES)
+        products = await _rows(connection, PRODUCT_COPIES)
         checkouts = await _rows(connection, "select order_id::text, customer_id, state, quantities from checkouts")
         lines = await _rows(connection, "select customer_id, product_id::text, quantity, in_checkout from lines")
         addresses = await _rows(connection, ADDRESSES)

@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class PaymentEntry:
     """One entry of a payment provider's ledger."""
 
     seq: int
@@ -31,7 +31,7 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class CarrierEntry:
     """One entry of a carrier's ledger."""
 
     seq: int
@@ -54,10 +54,10 @@ class Mail:
     text: str = ""
 
     @property
-    def moment(self) -> UUID | None:
+    def event_id(self) -> UUID | None:
         """Id of the event that the mail is about; None if it is about an order."""
-        _, colon, event_id = (self.about or "").rpartition(":")
-        return UUID(event_id) if colon else None
+        _, colon, suffix = (self.about or "").rpartition(":")
+        return UUID(suffix) if colon else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,8 @@ class Evidence:
     """All evidence of an audit, one field per source. `unread` lists the sources that could not be read."""
 
     record: Record = field(default_factory=Record)
-    payments: tuple[Money, ...] = ()
-    parcels: tuple[Parcel, ...] = ()
+    payments: tuple[PaymentEntry, ...] = ()
+    parcels: tuple[CarrierEntry, ...] = ()
     mails: tuple[Mail, ...] = ()
     log: Log = field(default_factory=Log)
     queues: tuple[Queue, ...] = ()
@@ -165,12 +165,13 @@ class Evidence:
     messaging_tables: Mapping[str, MessagingTables] = field(default_factory=dict)
     """Tables of the messaging runtime, by service."""
     unlogged: tuple[Unlogged, ...] = ()
-    views: Mapping[str, Row] = field(default_factory=dict)
+    customer_orders: Mapping[str, Row] = field(default_factory=dict)
     """Every order of the record's customers, as their own GET /orders shows it."""
     deadlines: Mapping[str, float] = field(default_factory=dict)
     """Seconds that an order waits, by the reason for which it is then cancelled."""
     unread: Mapping[str, str] = field(default_factory=dict)
-    """Why a source could not be read, by its field."""
+    """Why a source could not be read, by the name of its field. The key `the state at rest` means that events were
+    published during every attempt to read, so the sources may describe different moments."""
 
     @cached_property
     def order_histories(self) -> dict[str, OrderHistory]:
@@ -186,22 +187,22 @@ class Evidence:
     @cached_property
     def checked_out(self) -> dict[str, dict[str, Any]]:
         """Body of each published `cart.cart-checked-out` event, by order."""
-        return {published.subject: published.body for published in self.published("cart.cart-checked-out")}
+        return {published.subject: published.body for published in self.events_named("cart.cart-checked-out")}
 
     @cached_property
     def published_prices(self) -> dict[str, set[tuple[int, str]]]:
         """Every price (amount and currency) that the catalog published, by product."""
         prices: dict[str, set[tuple[int, str]]] = defaultdict(set)
-        for published in self.published("catalog.product-listed", "catalog.price-changed"):
+        for published in self.events_named("catalog.product-listed", "catalog.price-changed"):
             price = published.body["facts"]["price"]
             prices[published.subject].add((price["amount"], price["currency"]))
         return prices
 
     @cached_property
     def latest_address_events(self) -> dict[str, PublishedEvent]:
-        """The latest published address event (recorded or erased) of each customer, by revision."""
+        """The address event (recorded or erased) with the highest revision, by customer."""
         newest: dict[str, tuple[int, PublishedEvent]] = {}
-        for published in self.published("delivery.address-recorded", "delivery.address-erased"):
+        for published in self.events_named("delivery.address-recorded", "delivery.address-erased"):
             revision = published.body["revision"]
             newest[published.subject] = max(
                 (revision, published), newest.get(published.subject, (0, published)), key=lambda each: each[0]
@@ -211,30 +212,30 @@ class Evidence:
     @cached_property
     def latest_disabling_events(self) -> dict[str, PublishedEvent]:
         """The latest event that disabled each webhook endpoint."""
-        published = sorted(self.published("notifications.webhook-disabled"), key=lambda published: published.id)
+        published = sorted(self.events_named("notifications.webhook-disabled"), key=lambda published: published.id)
         return {each.subject: each for each in published}
 
     @cached_property
-    def money_by_order(self) -> dict[str, list[Money]]:
+    def payment_entries_by_order(self) -> dict[str, list[PaymentEntry]]:
         """Entries of both providers' ledgers by order, in the order in which they happened."""
-        found: dict[str, list[Money]] = defaultdict(list)
+        found: dict[str, list[PaymentEntry]] = defaultdict(list)
         for entry in sorted(self.payments, key=lambda entry: entry.seq):
             found[entry.order_id].append(entry)
         return found
 
     @cached_property
-    def parcels_by_order(self) -> dict[str, list[Parcel]]:
+    def carrier_entries_by_order(self) -> dict[str, list[CarrierEntry]]:
         """Entries of both carriers' ledgers by order, in the order in which they happened, without tombstones."""
-        found: dict[str, list[Parcel]] = defaultdict(list)
+        found: dict[str, list[CarrierEntry]] = defaultdict(list)
         for entry in sorted(self.parcels, key=lambda entry: entry.seq):
             if entry.order_id is not None:
                 found[entry.order_id].append(entry)
         return found
 
-    def published(self, *names: str) -> Iterator[PublishedEvent]:
-        """Yield each event of these names in the log once, without the invalid ones.
+    def events_named(self, *names: str) -> Iterator[PublishedEvent]:
+        """Yield each valid event of the log that has one of these names.
 
-        Of an event that was published in several versions, only the newest is returned.
+        An event that was published in several versions is yielded once, in the newest version.
         """
         newest: dict[UUID, PublishedEvent] = {}
         for key, published in self.log.events.items():

@@ -13,40 +13,42 @@ from infra.lab.audit.log import Log
 TERMINATIONS = ("kill", "stop", "restart")
 SETTLE_S = 10.0
 """Seconds after its start in which the broker may confirm publishes that the stream does not accept. 1 s was seen."""
-UNCONFIRMED_S = 8.0
-"""Seconds that a publisher waits for a confirm. If the broker dies meanwhile, the event is published again
-afterwards, even if it was already handled or no subscription receives it."""
+CONFIRM_TIMEOUT_S = 8.0
+"""Seconds that a publisher waits for a confirm. If the broker dies in this time, the event is published again later,
+even if it was already handled or has no subscription."""
 
 
-def fill_log_gaps(found: Evidence) -> Evidence:
+def fill_log_gaps(evidence: Evidence) -> Evidence:
     """Return the evidence with the log's gaps filled, as far as a recorded death of the broker explains them.
 
     Events that are filled in have no copies. Without the queues' bindings or the record, nothing is filled in.
     """
-    if not found.unread.keys().isdisjoint(("queues", "record")):
-        return found
+    if not evidence.unread.keys().isdisjoint(("queues", "record")):
+        return evidence
     gaps = {
         (each.published.id, each.published.type): each.published
-        for each in found.unlogged
-        if is_explained_by_fault(found, each)
+        for each in evidence.unlogged
+        if is_explained_by_fault(evidence, each)
     }
-    return replace(found, log=Log({**found.log.events, **gaps}, found.log.invalid_messages)) if gaps else found
+    return (
+        replace(evidence, log=Log({**evidence.log.events, **gaps}, evidence.log.invalid_messages)) if gaps else evidence
+    )
 
 
-def is_explained_by_fault(found: Evidence, missing: Unlogged) -> bool:
+def is_explained_by_fault(evidence: Evidence, missing: Unlogged) -> bool:
     """Whether the broker was down between the event's commit and its confirm, and every subscription has handled it.
 
     The time of the confirm is unknown. It is at most a few seconds after the event was first handled or, if no
     subscription receives it, after its commit.
     """
     subscribed = {
-        (queue.service, queue.subscription) for queue in found.queues if missing.published.type in queue.types
+        (queue.service, queue.subscription) for queue in evidence.queues if missing.published.type in queue.types
     }
     committed = missing.published.at
     arrived = min(missing.handled.values(), default=committed)
     return subscribed <= missing.handled.keys() and any(
         fault.part == "broker"
         and fault.kind in TERMINATIONS
-        and fault.overlaps(committed.timestamp() - SETTLE_S, arrived.timestamp() + UNCONFIRMED_S)
-        for fault in found.record.faults
+        and fault.overlaps(committed.timestamp() - SETTLE_S, arrived.timestamp() + CONFIRM_TIMEOUT_S)
+        for fault in evidence.record.faults
     )

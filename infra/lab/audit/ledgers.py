@@ -6,36 +6,39 @@ from typing import Any
 
 import aiohttp
 
-from infra.lab.audit.evidence import Mail, Money, Parcel
+from infra.lab.audit.evidence import CarrierEntry, Mail, PaymentEntry
 
-NAMES = ("a", "b")
+LEDGER_NAMES = ("a", "b")
+"""Names of the two payment providers, and also of the two carriers."""
 PAGE_SIZE = 1000
 
 
-async def read_payments(http: aiohttp.ClientSession, outside: str) -> tuple[Money, ...]:
+async def read_payments(http: aiohttp.ClientSession, outside: str) -> tuple[PaymentEntry, ...]:
     """Return all entries of both payment providers' ledgers."""
     return tuple(
         [
-            Money(
+            PaymentEntry(
                 seq=entry["seq"],
                 provider=which,
                 kind=entry["kind"],
-                order_id=entry["order_id"] or entry["key"].rpartition(":")[0],
+                order_id=entry["order_id"] or entry["key"].rpartition(":")[0],  # void of an unused key
                 amount=entry["amount"],
                 currency=entry["currency"],
             )
-            for which in NAMES
+            for which in LEDGER_NAMES
             async for entry in _entries(http, f"{outside}/payments/{which}/ledger")
         ]
     )
 
 
-async def read_parcels(http: aiohttp.ClientSession, outside: str) -> tuple[Parcel, ...]:
+async def read_parcels(http: aiohttp.ClientSession, outside: str) -> tuple[CarrierEntry, ...]:
     """Return all entries of both carriers' ledgers."""
     return tuple(
         [
-            Parcel(seq=entry["seq"], carrier=which, kind=entry["kind"], key=entry["key"], order_id=entry["order_id"])
-            for which in NAMES
+            CarrierEntry(
+                seq=entry["seq"], carrier=which, kind=entry["kind"], key=entry["key"], order_id=entry["order_id"]
+            )
+            for which in LEDGER_NAMES
             async for entry in _entries(http, f"{outside}/carriers/{which}/ledger")
         ]
     )

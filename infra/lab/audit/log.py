@@ -1,4 +1,4 @@
-"""Reads the audit's own capture of every event: the stream `marketplace.log`, from its first message to its last.
+"""Reads every published event from the log stream (`marketplace.log`), from its first message to its last.
 
 It uses another client (pika) than the runtime, so that a bug of the runtime's client cannot hide itself.
 """
@@ -71,7 +71,7 @@ class InvalidMessage:
     why: str
     user: str | None = None
     """The publisher's user id, as the broker verified it. Services always set it."""
-    after: float = 0.0
+    published_after: float = 0.0
     """Unix time of the latest event before it in the log: the message was published no earlier."""
 
     @property
@@ -91,7 +91,7 @@ class Log:
     """Unix time of the latest event so far."""
 
     def until(self, before: UUID) -> "Log":
-        """Return the log without later events: those whose ids (UUIDv7) are not smaller than `before`."""
+        """Return the log with only the events whose ids (UUIDv7) are smaller than `before`."""
         return Log(
             {key: published for key, published in self.events.items() if published.id < before}, self.invalid_messages
         )
@@ -115,9 +115,9 @@ class Log:
             self.invalid_messages.append(InvalidMessage(exchange, why, properties.user_id, self.latest))
             return
         self.latest = max(self.latest, published.at.timestamp())
-        kept = self.events.setdefault((published.id, published.type), published)
-        kept.digests.add(hashlib.sha256(raw).digest())
-        kept.copies += 1
+        known = self.events.setdefault((published.id, published.type), published)
+        known.digests.add(hashlib.sha256(raw).digest())
+        known.copies += 1
 
 
 def find_contract_violation(published: PublishedEvent) -> str | None:
@@ -192,7 +192,7 @@ def _end(url: str) -> int:
 
 
 def _messages(channel: BlockingChannel, since: str) -> Iterator[Message]:
-    """Yield messages with their offsets, and None for each `SILENT_S` in which none arrived."""
+    """Yield messages with their offsets, and None for each `SILENCE_S` in which none arrived."""
     channel.basic_qos(prefetch_count=PREFETCH)
     for method, properties, raw in channel.consume(
         LOG, arguments={"x-stream-offset": since}, inactivity_timeout=SILENCE_S

@@ -32,7 +32,7 @@ ALLOWED_STATUSES: dict[str, frozenset[str]] = {
 }
 """Statuses in which an order may be when an entry of this type is written."""
 
-STATUS = {
+STATUS_AFTER = {
     "placed": "placed",
     "stock-reserved": "paying",
     "given-up": "voiding",
@@ -41,7 +41,9 @@ STATUS = {
     "cancelled": "cancelled",
     "delivered": "delivered",
 }
-PAYMENT = {
+"""Status of an order after an entry of this type. Entries of other types do not change it."""
+
+PAYMENT_AFTER = {
     "payment-asked": "asked",
     "payment-not-charged": "not-charged",
     "payment-doubted": "closing",
@@ -51,6 +53,8 @@ PAYMENT = {
     "payment-voided": "voided",
     "refunded": "refunded",
 }
+"""Payment state of an order after an entry of this type. Entries of other types do not change it."""
+
 ALLOWED_PAYMENTS = {
     **dict.fromkeys(("address-awaited", "address-known"), frozenset({"none"})),
     **dict.fromkeys(("payment-not-charged", "payment-closed", "payment-declined", "payment-voided"), OPEN_PAYMENTS),
@@ -99,8 +103,8 @@ class OrderHistory:
     customer: str = ""
     ordered: Terms = Terms()
     """Lines and total as the customer saw them."""
-    terms: Terms = Terms()
-    """Lines and total as charged: some prices may be lower."""
+    charged: Terms = Terms()
+    """Lines and total as the customer is charged: some prices may be lower."""
     status: str = ""
     payment: str = "none"
     address_id: str | None = None
@@ -110,30 +114,30 @@ class OrderHistory:
     provider: str | None = None
     reason: str | None = None
     version: int = 0
-    types: tuple[str, ...] = ()
+    entry_types: tuple[str, ...] = ()
     rule_violations: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[tuple[str, int], ...]:
         """Product and units of each line."""
-        return tuple((product_id, quantity) for product_id, quantity, *_ in self.terms.lines)
+        return tuple((product_id, quantity) for product_id, quantity, *_ in self.charged.lines)
 
     @property
     def total(self) -> int:
-        return self.terms.total
+        return self.charged.total
 
     @property
     def currency(self) -> str:
-        return self.terms.currency
+        return self.charged.currency
 
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
 
     @property
-    def kept(self) -> bool:
+    def stayed_confirmed(self) -> bool:
         """Whether the order was confirmed and not cancelled since: the shop keeps the money, the customer the goods."""
-        return "confirmed" in self.types and self.status != "cancelled"
+        return "confirmed" in self.entry_types and self.status != "cancelled"
 
 
 def fold(entries: Iterable[Entry]) -> OrderHistory:
@@ -149,10 +153,10 @@ def fold(entries: Iterable[Entry]) -> OrderHistory:
 def _apply(history: OrderHistory, entry: Entry) -> None:
     if entry.type == "placed":
         history.customer = entry.data["customer_id"]
-        history.ordered = history.terms = Terms.of(entry.data)
+        history.ordered = history.charged = Terms.of(entry.data)
         history.address_id = entry.data.get("address_id")
     if entry.type == "stock-reserved" and "total" in entry.data:  # a price was lowered since the checkout
-        history.terms = Terms.of(entry.data)
+        history.charged = Terms.of(entry.data)
     if entry.type in ("address-awaited", "address-known"):
         history.awaits_address = entry.type == "address-awaited"
         history.address_id = entry.data.get("address_id", history.address_id)
@@ -164,9 +168,9 @@ def _apply(history: OrderHistory, entry: Entry) -> None:
         history.status = "confirmed"
     history.version = entry.version
     history.data[entry.type] = entry.data
-    history.types = (*history.types, entry.type)
-    history.status = STATUS.get(entry.type, history.status)
-    history.payment = PAYMENT.get(entry.type, history.payment)
+    history.entry_types = (*history.entry_types, entry.type)
+    history.status = STATUS_AFTER.get(entry.type, history.status)
+    history.payment = PAYMENT_AFTER.get(entry.type, history.payment)
 
 
 def _find_violations(history: OrderHistory, entry: Entry) -> Iterable[str]:
@@ -191,5 +195,5 @@ def _find_violations(history: OrderHistory, entry: Entry) -> Iterable[str]:
         yield f"{what} names {entry.data['provider']} while the outcome at {history.provider} is open"
     if entry.type == "cancelled" and history.payment in OPEN_PAYMENTS:
         yield f"{what} while provider {history.provider} may hold the money"
-    if entry.type == "cancelled" and "dispatched" in history.types:
+    if entry.type == "cancelled" and "dispatched" in history.entry_types:
         yield f"{what} after its parcel was dispatched"

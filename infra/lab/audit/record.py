@@ -20,9 +20,9 @@ class CheckoutRequest:
     refused: bool = False
     at: float = 0.0
     """When it was meant to be sent, in seconds since the epoch."""
-    began: int = 0
+    sent_line: int = 0
     """Number of the record's line that was written before it was sent."""
-    ended: int | None = None
+    answer_line: int | None = None
     """Number of the line with its outcome; None if its answer was lost."""
 
 
@@ -33,13 +33,13 @@ class QuantityChange:
     customer: str
     product_id: str
     quantity: int
-    began: int
+    sent_line: int
     """Number of the record's line that was written before it was sent."""
-    ended: int | None = None
+    answer_line: int | None = None
     """Number of the line with its outcome; None if its answer was lost."""
     done: bool | None = None
     in_checkout: int | None = None
-    """Units in an open checkout when it was done, according to the answer; None if the answer lacks it."""
+    """Units in an open checkout at the time of the change, according to its answer; None if the answer lacks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,13 @@ class Fault:
     def healed(self, part: str, at: float) -> "Fault":
         """Return the fault after `part` was started again.
 
-        It has ended if `part` is its own part, the service whose replica that is, or a replica of it.
+        The fault ends if `part` is the faulty part, its service or one of its replicas.
         """
-        its_own = self.part == part or self.part.startswith(f"{part}.") or part.startswith(f"{self.part}.")
-        return self.over(at) if its_own else self
+        is_affected = self.part == part or self.part.startswith(f"{part}.") or part.startswith(f"{self.part}.")
+        return self.ended_by(at) if is_affected else self
 
-    def over(self, at: float) -> "Fault":
-        """Return the fault as it is after everything was started again at this time."""
+    def ended_by(self, at: float) -> "Fault":
+        """Return the fault, ended at this time unless it ended before."""
         return replace(self, ended=at) if self.ended is None else self
 
     def overlaps(self, since: float, until: float) -> bool:
@@ -90,12 +90,16 @@ class Record:
     quantity_changes: dict[str, QuantityChange] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     started: float = 0.0
-    """When everything was last started, in seconds since the epoch. The settings are known only since then."""
+    """When the stack was last started, in seconds since the epoch. Before, its settings may have been different."""
 
     @property
     def accepted(self) -> dict[str, str]:
         """The customer of every order that was accepted (202), by order."""
-        return {ask.order_id: ask.customer for ask in self.checkout_requests.values() if ask.order_id is not None}
+        return {
+            request.order_id: request.customer
+            for request in self.checkout_requests.values()
+            if request.order_id is not None
+        }
 
 
 def address_of(customer: str) -> str:
@@ -122,11 +126,11 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one a
     for number, line in enumerate(lines):
         match line:
             case {"did": "ask", "key": key, "customer_id": customer, "at": at}:
-                checkout_requests[key] = CheckoutRequest(customer, at=at, began=number)
+                checkout_requests[key] = CheckoutRequest(customer, at=at, sent_line=number)
             case {"did": "accept", "key": key, "order_id": order_id}:
-                checkout_requests[key] = replace(checkout_requests[key], order_id=order_id, ended=number)
+                checkout_requests[key] = replace(checkout_requests[key], order_id=order_id, answer_line=number)
             case {"did": "refuse", "key": key}:
-                checkout_requests[key] = replace(checkout_requests[key], refused=True, ended=number)
+                checkout_requests[key] = replace(checkout_requests[key], refused=True, answer_line=number)
             case {"did": "list", "key": key, "on_hand": on_hand}:
                 listing[key] = on_hand
             case {"did": "listed", "key": key, "product_id": product_id}:
@@ -139,14 +143,14 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one a
                 quantity_changes[key] = QuantityChange(customer, product_id, quantity, number)
             case {"did": "was put", "key": key, "done": done}:
                 quantity_changes[key] = replace(
-                    quantity_changes[key], ended=number, done=done, in_checkout=line.get("in_checkout")
+                    quantity_changes[key], answer_line=number, done=done, in_checkout=line.get("in_checkout")
                 )
             case {"did": "fault", "kind": kind, "part": part, "began": began}:
                 faults.append(Fault(kind, part, began, line.get("ended"), line.get("bite")))
             case {"did": "heal", "part": part, "at": at}:
                 faults = [each.healed(part, at) for each in faults]
             case {"did": "start", "at": at}:
-                started, faults = at, [each.over(at) for each in faults]
+                started, faults = at, [each.ended_by(at) for each in faults]
             case _:
                 raise ValueError(f"unknown line in the record: {line}")
     return Record(checkout_requests, listed, restocks, quantity_changes, tuple(faults), started)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.lab.audit.evidence import Evidence, Mail, Money, Parcel
+from infra.lab.audit.evidence import CarrierEntry, Evidence, Mail, PaymentEntry
 from infra.lab.audit.invariants import INVARIANTS
 from infra.lab.audit.judge import MinimumActivity, judge
 from infra.lab.audit.log import InvalidMessage, Log, PublishedEvent
@@ -158,12 +158,12 @@ def a_changed_order_row(found: Evidence) -> Evidence:
 
 @noticed_by("customers-read-the-truth")
 def a_wrong_status_shown_to_a_customer(found: Evidence) -> Evidence:
-    return replace(found, views=with_row(found.views, KEPT, status="confirmed"))
+    return replace(found, customer_orders=with_row(found.customer_orders, KEPT, status="confirmed"))
 
 
 @noticed_by("customers-read-the-truth")
 def an_order_not_shown_to_its_customer(found: Evidence) -> Evidence:
-    return replace(found, views=without(found.views, KEPT))
+    return replace(found, customer_orders=without(found.customer_orders, KEPT))
 
 
 @noticed_by(
@@ -246,12 +246,12 @@ def an_order_that_costs_more_than_its_customer_saw(found: Evidence) -> Evidence:
 
 @noticed_by("captured-is-owed", "never-charged-twice")
 def a_doubled_charge(found: Evidence) -> Evidence:
-    return replace(found, payments=(*found.payments, Money(9, "a", "capture", KEPT, total(KEPT), "EUR")))
+    return replace(found, payments=(*found.payments, PaymentEntry(9, "a", "capture", KEPT, total(KEPT), "EUR")))
 
 
 @noticed_by("captured-is-owed", "never-charged-twice", "one-provider-at-a-time")
 def a_charge_by_both_providers(found: Evidence) -> Evidence:
-    return replace(found, payments=(*found.payments, Money(9, "b", "capture", KEPT, total(KEPT), "EUR")))
+    return replace(found, payments=(*found.payments, PaymentEntry(9, "b", "capture", KEPT, total(KEPT), "EUR")))
 
 
 @noticed_by("captured-is-owed", "refunds-match")
@@ -271,7 +271,10 @@ def a_refund_of_too_little(found: Evidence) -> Evidence:
 
 @noticed_by("never-charged-twice", "refunds-match")
 def a_second_charge_that_was_refunded(found: Evidence) -> Evidence:
-    twice = (Money(8, "a", "capture", KEPT, total(KEPT), "EUR"), Money(9, "a", "refund", KEPT, total(KEPT), "EUR"))
+    twice = (
+        PaymentEntry(8, "a", "capture", KEPT, total(KEPT), "EUR"),
+        PaymentEntry(9, "a", "refund", KEPT, total(KEPT), "EUR"),
+    )
     return replace(found, payments=(*found.payments, *twice))
 
 
@@ -282,7 +285,7 @@ def a_charge_in_another_currency(found: Evidence) -> Evidence:
 
 @noticed_by("captured-is-owed", "never-charged-twice", "charged-in-the-orders-currency")
 def a_charge_for_no_order(found: Evidence) -> Evidence:
-    return replace(found, payments=(*found.payments, Money(9, "a", "capture", UNKNOWN_ORDER, 5, "EUR")))
+    return replace(found, payments=(*found.payments, PaymentEntry(9, "a", "capture", UNKNOWN_ORDER, 5, "EUR")))
 
 
 # -- stock ---------------------------------------------------------------------------------------------------
@@ -367,12 +370,12 @@ def a_missing_dispatch(found: Evidence) -> Evidence:
 
 @noticed_by("shipped-once", "parcels-are-told", "shipments-follow-carriers", "parcels-are-of-their-orders")
 def a_parcel_for_a_cancelled_order(found: Evidence) -> Evidence:
-    return replace(found, parcels=(*found.parcels, Parcel(9, "a", "dispatch", "k", CALLED_OFF)))
+    return replace(found, parcels=(*found.parcels, CarrierEntry(9, "a", "dispatch", "k", CALLED_OFF)))
 
 
 @noticed_by("one-carrier-at-a-time", "parcels-are-of-their-orders")
 def a_parcel_booked_with_both_carriers(found: Evidence) -> Evidence:
-    return replace(found, parcels=(*found.parcels, Parcel(9, "b", "booking", "other:b", KEPT)))
+    return replace(found, parcels=(*found.parcels, CarrierEntry(9, "b", "booking", "other:b", KEPT)))
 
 
 @noticed_by("shipments-follow-carriers")

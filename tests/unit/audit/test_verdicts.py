@@ -71,7 +71,7 @@ def test_a_violation_fails_even_if_other_evidence_is_damaged() -> None:
 
 
 def test_evidence_that_changed_while_it_was_read_makes_the_verdict_unknown() -> None:
-    found = judge(replace(a_world(), payments=(), unread={"rest": "it moved"}), ONCE)
+    found = judge(replace(a_world(), payments=(), unread={"the state at rest": "it moved"}), ONCE)
     assert (found.verdict, found.violations, found.checked) == ("unknown", (), ())
 
 
@@ -239,7 +239,7 @@ def test_a_malformed_message_has_its_publisher_and_the_time_of_the_event_before_
     for user in (None, "cart"):
         log.add("cart.events", pika.BasicProperties(user_id=user), b"{")
         log.add("cart.events", pika.BasicProperties(headers=headers, user_id="cart"), b"{}")
-    found = [(each.publisher, each.user, each.after) for each in log.invalid_messages]
+    found = [(each.publisher, each.user, each.published_after) for each in log.invalid_messages]
     assert found == [("cart", None, 0.0), ("cart", "cart", START.timestamp())]
 
 
@@ -386,8 +386,8 @@ def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"did": "acc')
     found = read_record(path)
     assert found.accepted == {KEPT: ADA}
-    assert found.checkout_requests["k1"] == CheckoutRequest(ADA, KEPT, at=1.0, began=2, ended=3)
-    assert found.checkout_requests["k2"] == CheckoutRequest(ADA, at=1.0, began=4)
+    assert found.checkout_requests["k1"] == CheckoutRequest(ADA, KEPT, at=1.0, sent_line=2, answer_line=3)
+    assert found.checkout_requests["k2"] == CheckoutRequest(ADA, at=1.0, sent_line=4)
     assert (found.listed, found.started) == ({LAMP: 12}, 7.0)
     assert found.restocks == {"k3": Restock(LAMP, 3)}
     assert found.quantity_changes == {"k4": QuantityChange(ADA, LAMP, 2, 6, 7, done=True)}
@@ -443,7 +443,7 @@ def test_events_after_the_moment_of_rest_are_ignored() -> None:
 
 def test_a_mail_about_a_moment_names_its_event() -> None:
     about_order, about_moment = (Mail(about, "k", "x@example.com", START) for about in (KEPT, f"ada:{event_id(3)}"))
-    assert (about_order.moment, about_moment.moment) == (None, event_id(3))
+    assert (about_order.event_id, about_moment.event_id) == (None, event_id(3))
 
 
 def test_an_empty_state_file_is_unreadable(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from contracts.registry import BY_TYPE, EVENTS
 from infra.lab.audit.evidence import (
+    CarrierEntry,
     Cart,
     Catalog,
     Checkout,
@@ -21,12 +22,11 @@ from infra.lab.audit.evidence import (
     Evidence,
     Mail,
     MessagingTables,
-    Money,
-    Parcel,
+    PaymentEntry,
     Queue,
     Webhooks,
 )
-from infra.lab.audit.invariants.mail import ABOUT_EVENTS, ABOUT_ORDERS
+from infra.lab.audit.invariants.mail import EVENT_MAIL_KINDS, ORDER_MAIL_KINDS
 from infra.lab.audit.log import Log, PublishedEvent
 from infra.lab.audit.order_history import Entry
 from infra.lab.audit.record import CheckoutRequest, QuantityChange, Record, Restock
@@ -49,7 +49,7 @@ KNOWN = ADDRESSES | {BEN: {"address_id": None, "revision": 3}}
 AN_ENDPOINT = {"endpoint_id": HOOK, "owner": ADA, "everyones": False, "disabled": "gone"}
 SHELF = {"category": "home", "reserved": 0, "low_stock_threshold": 3}
 PRICE = {"amount": 500, "currency": "EUR"}
-KINDS = ABOUT_ORDERS | ABOUT_EVENTS
+KINDS = ORDER_MAIL_KINDS | EVENT_MAIL_KINDS
 SERVICES = ("cart", "catalog", "checkout", "delivery", "notifications")
 
 JOURNALS = {
@@ -207,7 +207,7 @@ def notification(event: PublishedEvent) -> str:
 
 
 def about(event: PublishedEvent) -> str:
-    return f"{event.subject}:{event.id}" if event.name in ABOUT_EVENTS else event.subject
+    return f"{event.subject}:{event.id}" if event.name in EVENT_MAIL_KINDS else event.subject
 
 
 def a_log() -> Log:
@@ -332,7 +332,7 @@ def a_record() -> Record:
             customer(order_id), product_id, quantity, line, line + 1, True, 0
         )
         checkout_requests[str(number + 1)] = CheckoutRequest(
-            customer(order_id), order_id, began=line + 2, ended=line + 2
+            customer(order_id), order_id, sent_line=line + 2, answer_line=line + 2
         )
     return Record(
         checkout_requests=checkout_requests,
@@ -358,22 +358,22 @@ def a_world() -> Evidence:
     return Evidence(
         record=a_record(),
         payments=(
-            Money(1, "a", "capture", KEPT, total(KEPT), "EUR"),
-            Money(2, "a", "capture", CALLED_OFF, total(CALLED_OFF), "EUR"),
-            Money(3, "a", "refund", CALLED_OFF, total(CALLED_OFF), "EUR"),
-            Money(4, "a", "capture", UNSENDABLE, total(UNSENDABLE), "EUR"),
-            Money(5, "a", "refund", UNSENDABLE, total(UNSENDABLE), "EUR"),
-            Money(6, "a", "capture", TOO_LATE, total(TOO_LATE), "EUR"),
-            Money(7, "a", "decline", DECLINED, total(DECLINED), "EUR"),
+            PaymentEntry(1, "a", "capture", KEPT, total(KEPT), "EUR"),
+            PaymentEntry(2, "a", "capture", CALLED_OFF, total(CALLED_OFF), "EUR"),
+            PaymentEntry(3, "a", "refund", CALLED_OFF, total(CALLED_OFF), "EUR"),
+            PaymentEntry(4, "a", "capture", UNSENDABLE, total(UNSENDABLE), "EUR"),
+            PaymentEntry(5, "a", "refund", UNSENDABLE, total(UNSENDABLE), "EUR"),
+            PaymentEntry(6, "a", "capture", TOO_LATE, total(TOO_LATE), "EUR"),
+            PaymentEntry(7, "a", "decline", DECLINED, total(DECLINED), "EUR"),
         ),
         parcels=(
-            Parcel(1, "a", "booking", f"{SHIPMENTS[KEPT]}:a", KEPT),
-            Parcel(2, "a", "booking", f"{SHIPMENTS[CALLED_OFF]}:a", CALLED_OFF),
-            Parcel(3, "a", "cancellation", f"{SHIPMENTS[CALLED_OFF]}:a", CALLED_OFF),
-            Parcel(4, "a", "dispatch", f"{SHIPMENTS[KEPT]}:a", KEPT),
-            Parcel(5, "a", "delivery", f"{SHIPMENTS[KEPT]}:a", KEPT),
+            CarrierEntry(1, "a", "booking", f"{SHIPMENTS[KEPT]}:a", KEPT),
+            CarrierEntry(2, "a", "booking", f"{SHIPMENTS[CALLED_OFF]}:a", CALLED_OFF),
+            CarrierEntry(3, "a", "cancellation", f"{SHIPMENTS[CALLED_OFF]}:a", CALLED_OFF),
+            CarrierEntry(4, "a", "dispatch", f"{SHIPMENTS[KEPT]}:a", KEPT),
+            CarrierEntry(5, "a", "delivery", f"{SHIPMENTS[KEPT]}:a", KEPT),
             *(
-                Parcel(6 + number, "a", kind, f"{SHIPMENTS[TOO_LATE]}:a", TOO_LATE)
+                CarrierEntry(6 + number, "a", kind, f"{SHIPMENTS[TOO_LATE]}:a", TOO_LATE)
                 for number, kind in enumerate(("booking", "dispatch", "delivery"))
             ),
         ),
@@ -442,7 +442,7 @@ def a_world() -> Evidence:
         },
         webhooks=Webhooks({HOOK: AN_ENDPOINT}, (a_delivery(log),)),
         messaging_tables=some_books(log),
-        views={order_id: a_view(row) for order_id, row in checkout.orders.items()},
+        customer_orders={order_id: a_view(row) for order_id, row in checkout.orders.items()},
         deadlines={"payment-timed-out": 30.0, "no-stock-answer": 600.0, "reservation-expired": 30.0},
     )
 

@@ -34,7 +34,7 @@ INVARIANTS = (
     Invariant(orders.every_order_ends, ("checkout",)),
     Invariant(orders.journals_are_lawful, ("checkout",)),
     Invariant(orders.read_model_is_its_journal, ("checkout",)),
-    Invariant(orders.customers_read_the_truth, ("record", "checkout", "views")),
+    Invariant(orders.customers_read_the_truth, ("record", "checkout", "customer_orders")),
     Invariant(orders.said_is_journalled, ("log", "checkout")),
     Invariant(orders.deadlines_are_honoured, ("checkout",)),
     Invariant(money.captured_is_owed, ("payments", "checkout")),

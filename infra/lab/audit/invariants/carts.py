@@ -18,28 +18,28 @@ class Purchase:
 
     units: int
     confirmed: bool
-    began: int | None
-    ended: int | None
+    sent_line: int | None
+    answer_line: int | None
     """Numbers of the record's lines from before the request and from after its answer; None if the answer was lost."""
 
     def before(self, change: QuantityChange) -> bool:
         """Whether the checkout was certainly done before the change was sent."""
-        return self.ended is not None and self.ended < change.began
+        return self.answer_line is not None and self.answer_line < change.sent_line
 
     def after(self, change: QuantityChange) -> bool:
-        return change.ended is not None and self.began is not None and self.began > change.ended
+        return change.answer_line is not None and self.sent_line is not None and self.sent_line > change.answer_line
 
 
-def carts_hold_what_was_put(found: Evidence) -> Findings:
-    """The carts of the record's customers contain what these put into them, less what they bought.
+def carts_hold_what_was_put(evidence: Evidence) -> Findings:
+    """The carts of the record's customers contain what those customers put into them, less what they bought.
 
     If requests overlapped, or answers were lost, one of the possible sequences must match."""
     quantity_changes: dict[LineKey, list[QuantityChange]] = defaultdict(list)
-    for change in found.record.quantity_changes.values():
+    for change in evidence.record.quantity_changes.values():
         quantity_changes[change.customer, change.product_id].append(change)
     shoppers = {customer for customer, _ in quantity_changes}
-    holds = {(line["customer_id"], line["product_id"]): line["quantity"] for line in found.cart.lines}
-    purchases = _purchases(found)
+    holds = {(line["customer_id"], line["product_id"]): line["quantity"] for line in evidence.cart.lines}
+    purchases = _purchases(evidence)
     for line_key in quantity_changes.keys() | {line_key for line_key in holds if line_key[0] in shoppers}:
         possible, quantity = (
             possible_quantities(quantity_changes[line_key], purchases[line_key]),
@@ -53,44 +53,54 @@ def carts_hold_what_was_put(found: Evidence) -> Findings:
 def possible_quantities(quantity_changes: Collection[QuantityChange], purchases: Collection[Purchase]) -> set[int]:
     """Return every quantity of a product that a cart may hold in the end.
 
-    A change counts unless another one that certainly succeeded began after its end. A change without an answer may take
-    effect at any time.
+    A change has no effect on the result if a later one, sent after its answer, certainly succeeded. A change without an
+    answer may take effect at any time.
     """
     done = [change for change in quantity_changes if change.done]
     possible = set() if done else {0}
     for change in quantity_changes:
-        replaced = change.ended is not None and any(other.began > change.ended for other in done)
+        replaced = change.answer_line is not None and any(other.sent_line > change.answer_line for other in done)
         if change.done is not False and not replaced:
             possible |= _remaining_quantities(change, purchases)
     return possible
 
 
 def _remaining_quantities(change: QuantityChange, purchases: Collection[Purchase]) -> set[int]:
-    """Return every quantity that may be left of a change.
+    """Return every quantity of the product that may be left in the cart after a change.
 
-    Purchases that were open at the change, and later ones, take their units once they are confirmed. Purchases
-    that had ended by then do not count.
+    A purchase that was in progress at the time of the change, or began later, takes its units once it is confirmed. One
+    that had ended before the change takes nothing. If the order of the two is unknown, all possibilities count.
     """
-    found = {(0, 0)}
-    """Units in an open checkout when the change was done, and units that were taken from then on."""
+    possible = {(0, 0)}
+    """Pairs: units in an open checkout at the time of the change, and units that were taken afterwards."""
     for each in purchases:
         taken = each.units if each.confirmed else 0
-        over, open, later = (0, 0), (each.units, taken), (0, taken)
-        ways = (later,) if each.after(change) else (over, open) if each.before(change) else (over, open, later)
-        found = {(being_bought + way[0], gone + way[1]) for being_bought, gone in found for way in ways}
+        ended, in_progress, later = (0, 0), (each.units, taken), (0, taken)
+        cases = (
+            (later,)
+            if each.after(change)
+            else (ended, in_progress)
+            if each.before(change)
+            else (ended, in_progress, later)
+        )
+        possible = {
+            (in_checkout + case[0], taken_later + case[1]) for in_checkout, taken_later in possible for case in cases
+        }
     if change.in_checkout is not None:
-        found = {each for each in found if each[0] == change.in_checkout}
-    return {(change.quantity or being_bought) - gone for being_bought, gone in found}
+        possible = {each for each in possible if each[0] == change.in_checkout}
+    return {(change.quantity or in_checkout) - taken_later for in_checkout, taken_later in possible}
 
 
-def _purchases(found: Evidence) -> dict[LineKey, list[Purchase]]:
+def _purchases(evidence: Evidence) -> dict[LineKey, list[Purchase]]:
     checkout_requests = {
-        request.order_id: request for request in found.record.checkout_requests.values() if request.order_id is not None
+        request.order_id: request
+        for request in evidence.record.checkout_requests.values()
+        if request.order_id is not None
     }
     purchases: dict[LineKey, list[Purchase]] = defaultdict(list)
-    for order_id, history in found.order_histories.items():
+    for order_id, history in evidence.order_histories.items():
         request = checkout_requests.get(order_id)
-        when = (request.began, request.ended) if request else (None, None)
+        lines = (request.sent_line, request.answer_line) if request else (None, None)
         for product_id, units in history.lines:
-            purchases[history.customer, product_id].append(Purchase(units, "confirmed" in history.types, *when))
+            purchases[history.customer, product_id].append(Purchase(units, "confirmed" in history.entry_types, *lines))
     return purchases

@@ -1,4 +1,4 @@
-"""Defines the invariants of content: what is published, mailed and sent to webhooks matches its owner's records."""
+"""Defines the invariants of content: events, mails and webhook deliveries match the records of their publisher."""
 
 import json
 import re
@@ -12,34 +12,34 @@ from iso4217 import Currency
 from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.findings import Findings
 from infra.lab.audit.invariants.field_checks import FIELD_CHECKS
-from infra.lab.audit.invariants.mail import by_matter, matters
+from infra.lab.audit.invariants.mail import expected_mails, mails_by_matter
 from infra.lab.audit.log import PublishedEvent
 
 PERSON_FIELDS = ("customer_id", "seller_id", "person_id")
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ([A-Z]{3})\b")
 
 
-def events_say_what_is_recorded(found: Evidence) -> Findings:
+def events_say_what_is_recorded(evidence: Evidence) -> Findings:
     """Every field of every event agrees with its publisher's records, as far as they contain it."""
-    for published in found.published(*FIELD_CHECKS):
-        for field, stated, recorded in FIELD_CHECKS[published.name](found, published):
+    for published in evidence.events_named(*FIELD_CHECKS):
+        for field, stated, recorded in FIELD_CHECKS[published.name](evidence, published):
             if stated != recorded:
                 about = {"event_id": str(published.id), "type": published.type, "subject": published.subject}
                 yield {**about, "field": field, "said": str(stated), "recorded": str(recorded)}
 
 
-def facts_follow_one_another(found: Evidence) -> Findings:
-    """Each event about a product changes only those of its facts that the event reports.
+def facts_follow_one_another(evidence: Evidence) -> Findings:
+    """Each event about a product changes only the facts that its type is about.
 
-    The last version equals that of the catalog."""
+    The facts of the last event equal those in the catalog."""
     versions: dict[str, dict[int, PublishedEvent]] = {}
-    for published in found.published(*CHANGEABLE_FACTS):
+    for published in evidence.events_named(*CHANGEABLE_FACTS):
         version, known = published.body["facts"]["version"], versions.setdefault(published.subject, {})
         if version in known:
             yield {"product_id": published.subject, "version": version, "said_times": 2}
         known[version] = published
     for product_id, known in versions.items():
-        row = found.catalog.products.get(product_id)
+        row = evidence.catalog.products.get(product_id)
         facts: dict[str, Any] | None = None
         if sorted(known) != list(range(1, len(known) + 1)) or row is None or row["version"] != len(known):
             yield {"product_id": product_id, "versions_said": sorted(known), "catalog_has": row and row["version"]}
@@ -47,7 +47,9 @@ def facts_follow_one_another(found: Evidence) -> Findings:
         for _, published in sorted(known.items()):
             before, facts = facts, _facts(published)
             changed = {field for field in facts if before is not None and facts[field] != before[field]}
-            if not changed <= CHANGEABLE_FACTS[published.name] or facts["status"] != _status(found, published, facts):
+            if not changed <= CHANGEABLE_FACTS[published.name] or facts["status"] != _status(
+                evidence, published, facts
+            ):
                 yield {
                     "product_id": product_id,
                     "type": published.type,
@@ -59,10 +61,10 @@ def facts_follow_one_another(found: Evidence) -> Findings:
             yield {"product_id": product_id, "said": str(facts), "catalog_has": str(has)}
 
 
-def mail_says_what_happened(found: Evidence) -> Findings:
+def mail_says_what_happened(evidence: Evidence) -> Findings:
     """Every mail contains the order, amounts, parcel, products or endpoint of its event, and no other amounts."""
-    expected = matters(found)
-    for matter, mails in by_matter(found).items():
+    expected = expected_mails(evidence)
+    for matter, mails in mails_by_matter(evidence).items():
         if (published := expected.get(matter)) is None:
             continue  # reported by `no_mail_is_made_up`
         words, amounts = _content(published)
@@ -73,17 +75,18 @@ def mail_says_what_happened(found: Evidence) -> Findings:
                 yield {**about, "missing": missing, "amounts": [" ".join(each) for each in amounts]}
 
 
-def webhooks_say_what_was_said(found: Evidence) -> Findings:
+def webhooks_say_what_was_said(evidence: Evidence) -> Findings:
     """Every webhook delivery contains an unchanged event of the log that the endpoint's owner may receive."""
-    for row in found.webhooks.deliveries:
+    for row in evidence.webhooks.deliveries:
         body = json.loads(row["body"])
-        published = found.log.events.get((UUID(row["event_id"]), row["type"]))
+        published = evidence.log.events.get((UUID(row["event_id"]), row["type"]))
         about = {name: row[name] for name in ("endpoint_id", "event_id", "type")}
         if published is None:
             yield {**about, "said": False}
             continue
-        owner = found.webhooks.endpoints.get(row["endpoint_id"], {"owner": None, "everyones": False})
+        owner = evidence.webhooks.endpoints.get(row["endpoint_id"], {"owner": None, "everyones": False})
         concerned = [published.body[name] for name in PERSON_FIELDS if name in published.body]
+        # everyone may receive the events about products
         if not (owner["everyones"] or owner["owner"] in concerned or published.name in CHANGEABLE_FACTS):
             yield {**about, "owner": owner["owner"], "concerns": concerned}
         envelope = (str(published.id), published.type, published.user, published.subject, published.at)
@@ -100,18 +103,19 @@ CHANGEABLE_FACTS: dict[str, frozenset[str]] = {
     "catalog.product-restocked": frozenset({"status"}),
 }
 """Facts of a product that each event may change, besides their version."""
-STATUS = {
+STATUS_AFTER = {
     "catalog.product-discontinued": "discontinued",
     "catalog.product-sold-out": "sold-out",
     "catalog.product-restocked": "on-sale",
 }
+"""Status of a product after each event that determines it."""
 
 
-def _status(found: Evidence, published: PublishedEvent, facts: Mapping[str, Any]) -> str:
+def _status(evidence: Evidence, published: PublishedEvent, facts: Mapping[str, Any]) -> str:
     """Return the product's status after this event, as far as the event determines it."""
-    if published.name == "catalog.product-listed" and found.record.listed.get(published.subject):
+    if published.name == "catalog.product-listed" and evidence.record.listed.get(published.subject):
         return "on-sale"
-    return STATUS.get(published.name, str(facts["status"]))
+    return STATUS_AFTER.get(published.name, str(facts["status"]))
 
 
 def _facts(published: PublishedEvent) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Compares every field of an event with its owner's records, for the invariant `events_say_what_is_recorded`."""
+"""Compares every field of an event with its publisher's records, for the invariant `events_say_what_is_recorded`."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -13,11 +13,11 @@ Comparison = tuple[str, Any, Any]
 Comparisons = Iterator[Comparison]
 NO_HISTORY = OrderHistory()
 EXPIRY_TOLERANCE_S = 2.0
-"""Tolerance in seconds between a reservation's end and the time of its event plus the setting."""
+"""Allowed difference in seconds between `expires_at` of a reservation and the time of its event plus the deadline."""
 
 
-def _checked_out(found: Evidence, published: PublishedEvent) -> Comparisons:
-    row, body = found.cart.checkouts.get(published.subject, {}), published.body
+def _checked_out(evidence: Evidence, published: PublishedEvent) -> Comparisons:
+    row, body = evidence.cart.checkouts.get(published.subject, {}), published.body
     units = {line["product_id"]: line["quantity"] for line in body["lines"]}
     yield "customer_id", body["customer_id"], row.get("customer_id")
     yield "lines", units, row.get("quantities")
@@ -28,8 +28,8 @@ def _about_order(
 ) -> Callable[[Evidence, PublishedEvent], Comparisons]:
     """Return a function that compares the customer of an order, and what `more` compares."""
 
-    def compare(found: Evidence, published: PublishedEvent) -> Comparisons:
-        history, body = found.order_histories.get(published.subject, NO_HISTORY), published.body
+    def compare(evidence: Evidence, published: PublishedEvent) -> Comparisons:
+        history, body = evidence.order_histories.get(published.subject, NO_HISTORY), published.body
         yield "customer_id", body["customer_id"], history.customer
         for each in more:
             yield from each(history, body)
@@ -42,7 +42,7 @@ def _ordered(history: OrderHistory, body: Mapping[str, Any]) -> Comparisons:
 
 
 def _charged(history: OrderHistory, body: Mapping[str, Any]) -> Comparisons:
-    yield "lines, total", Terms.of(body), history.terms
+    yield "lines, total", Terms.of(body), history.charged
 
 
 def _address(history: OrderHistory, body: Mapping[str, Any]) -> Comparisons:
@@ -61,44 +61,49 @@ def _provider(entry: str) -> Callable[[OrderHistory, Mapping[str, Any]], Compari
 
 
 def _reason(history: OrderHistory, body: Mapping[str, Any]) -> Comparisons:
-    without_address = ("shipping-failed", "no-address")
+    published_without_address = ("shipping-failed", "no-address")  # the event reports `no-address` as a detail
     published = body["reason"], body.get("detail")
-    yield "reason, detail", published, without_address if history.reason == "no-address" else (history.reason, None)
+    yield (
+        "reason, detail",
+        published,
+        published_without_address if history.reason == "no-address" else (history.reason, None),
+    )
 
 
-def _reserved(found: Evidence, published: PublishedEvent) -> Comparisons:
-    body, due_s = published.body, found.deadlines.get("reservation-expired")
-    if due_s is not None and published.at.timestamp() > found.record.started:  # earlier, the setting may have differed
+def _reserved(evidence: Evidence, published: PublishedEvent) -> Comparisons:
+    body, due_s = published.body, evidence.deadlines.get("reservation-expired")
+    # before the last start, the setting may have been different
+    if due_s is not None and published.at.timestamp() > evidence.record.started:
         after_s = (datetime.fromisoformat(body["expires_at"]) - published.at).total_seconds()
         yield "expires_at", abs(after_s - due_s) <= EXPIRY_TOLERANCE_S, True
-    for less in body.get("lowered") or ():
-        yield "lowered", _was_published(found, less["product_id"], less["price"]), True
+    for lowered in body.get("lowered") or ():
+        yield "lowered", _was_published(evidence, lowered["product_id"], lowered["price"]), True
 
 
-def _rejected(found: Evidence, published: PublishedEvent) -> Comparisons:
-    history, lines = found.order_histories.get(published.subject, NO_HISTORY), published.body["lines"]
+def _rejected(evidence: Evidence, published: PublishedEvent) -> Comparisons:
+    history, lines = evidence.order_histories.get(published.subject, NO_HISTORY), published.body["lines"]
     recorded = history.data.get("stock-rejected", {}).get("lines")
     if recorded is not None:  # otherwise the order was cancelled before
-        yield "lines", _shown(lines), _shown(recorded)
+        yield "lines", _comparable(lines), _comparable(recorded)
     ordered = dict(history.lines)
     for line in lines:
         yield "requested", line["requested"], ordered.get(line["product_id"])
         if line.get("price"):
-            yield "price", _was_published(found, line["product_id"], line["price"]), True
+            yield "price", _was_published(evidence, line["product_id"], line["price"]), True
 
 
-def _was_published(found: Evidence, product_id: str, price: Mapping[str, Any]) -> bool:
-    return (price["amount"], price["currency"]) in found.published_prices.get(product_id, ())
+def _was_published(evidence: Evidence, product_id: str, price: Mapping[str, Any]) -> bool:
+    return (price["amount"], price["currency"]) in evidence.published_prices.get(product_id, ())
 
 
-def _dispatched(found: Evidence, published: PublishedEvent) -> Comparisons:
-    tracking, row = published.body["tracking"], found.delivery.shipments.get(published.subject, {})
+def _dispatched(evidence: Evidence, published: PublishedEvent) -> Comparisons:
+    tracking, row = published.body["tracking"], evidence.delivery.shipments.get(published.subject, {})
     stated = tracking["carrier"], tracking["code"]
     yield "tracking", stated, (row.get("carrier"), row.get("tracking_code"))
-    noted = found.order_histories.get(published.subject, NO_HISTORY).data.get("dispatched")
+    noted = evidence.order_histories.get(published.subject, NO_HISTORY).data.get("dispatched")
     if noted is not None:
         yield "tracking", stated, (noted["carrier"], noted["tracking_code"])
-    yield from _shipment()(found, published)
+    yield from _shipment()(evidence, published)
 
 
 def _shipment(
@@ -106,8 +111,8 @@ def _shipment(
 ) -> Callable[[Evidence, PublishedEvent], Comparisons]:
     """Return a function that compares the id and the customer of a shipment, and what `more` compares."""
 
-    def compare(found: Evidence, published: PublishedEvent) -> Comparisons:
-        row, body = found.delivery.shipments.get(published.subject, {}), published.body
+    def compare(evidence: Evidence, published: PublishedEvent) -> Comparisons:
+        row, body = evidence.delivery.shipments.get(published.subject, {}), published.body
         for field in ("shipment_id", "customer_id"):
             yield field, body[field], row.get(field)
         for each in more:
@@ -120,32 +125,36 @@ def _failure(row: Mapping[str, Any], body: Mapping[str, Any]) -> Comparisons:
     yield "reason", body["reason"], row.get("failure")
 
 
-def _refusal(found: Evidence, published: PublishedEvent) -> Comparisons:
-    recorded = found.order_histories.get(published.subject, NO_HISTORY).data.get("cancellation-refused")
+def _refusal(evidence: Evidence, published: PublishedEvent) -> Comparisons:
+    recorded = evidence.order_histories.get(published.subject, NO_HISTORY).data.get("cancellation-refused")
     if recorded is not None:
         yield "reason", published.body["reason"], recorded["reason"]
 
 
-def _seller(found: Evidence, published: PublishedEvent) -> Comparisons:
-    yield "seller_id", published.body["seller_id"], found.catalog.products.get(published.subject, {}).get("seller_id")
+def _seller(evidence: Evidence, published: PublishedEvent) -> Comparisons:
+    yield (
+        "seller_id",
+        published.body["seller_id"],
+        evidence.catalog.products.get(published.subject, {}).get("seller_id"),
+    )
 
 
-def _low(found: Evidence, published: PublishedEvent) -> Comparisons:
-    yield from _seller(found, published)
-    threshold = found.catalog.products.get(published.subject, {}).get("low_stock_threshold", 0)
+def _stock_running_low(evidence: Evidence, published: PublishedEvent) -> Comparisons:
+    yield from _seller(evidence, published)
+    threshold = evidence.catalog.products.get(published.subject, {}).get("low_stock_threshold", 0)
     yield "available", published.body["available"] < threshold, True
 
 
-def _restocked(found: Evidence, published: PublishedEvent) -> Comparisons:
+def _restocked(evidence: Evidence, published: PublishedEvent) -> Comparisons:
     yield "available", published.body["available"] > 0, True
 
 
-def _address_known(found: Evidence, published: PublishedEvent) -> Comparisons:
+def _address_known(evidence: Evidence, published: PublishedEvent) -> Comparisons:
     """Compare the latest event about a customer's address with what delivery, cart and checkout have."""
     body = published.body
-    if found.latest_address_events[published.subject] is not published:
+    if evidence.latest_address_events[published.subject] is not published:
         return
-    for service in (found.delivery, found.cart, found.checkout):
+    for service in (evidence.delivery, evidence.cart, evidence.checkout):
         row = service.addresses.get(published.subject)
         if row is None:
             yield "address_id", body.get("address_id"), None  # erased: delivery has no row, cart and checkout keep one
@@ -158,9 +167,9 @@ def _address_known(found: Evidence, published: PublishedEvent) -> Comparisons:
 
 
 def _notified(status: str) -> Callable[[Evidence, PublishedEvent], Comparisons]:
-    def compare(found: Evidence, published: PublishedEvent) -> Comparisons:
+    def compare(evidence: Evidence, published: PublishedEvent) -> Comparisons:
         body = published.body
-        row = found.notifications.get((body["about"], body["kind"]), {})
+        row = evidence.notifications.get((body["about"], body["kind"]), {})
         for field in ("notification_id", "person_id"):
             yield field, body[field], row.get(field)
         yield "status", status, row.get("status")
@@ -169,17 +178,19 @@ def _notified(status: str) -> Callable[[Evidence, PublishedEvent], Comparisons]:
     return compare
 
 
-def _disabled(found: Evidence, published: PublishedEvent) -> Comparisons:
-    endpoint = found.webhooks.endpoints.get(published.subject)
+def _disabled(evidence: Evidence, published: PublishedEvent) -> Comparisons:
+    endpoint = evidence.webhooks.endpoints.get(published.subject)
     if endpoint is not None:  # otherwise its owner deleted it
         yield "person_id", published.body["person_id"], endpoint["owner"]
-        if endpoint["disabled"] and found.latest_disabling_events[published.subject] is published:
+        if endpoint["disabled"] and evidence.latest_disabling_events[published.subject] is published:
             yield "reason", published.body["reason"], endpoint["disabled"]
 
 
-def _abandoned(found: Evidence, published: PublishedEvent) -> Comparisons:
+def _abandoned(evidence: Evidence, published: PublishedEvent) -> Comparisons:
     put = {
-        change.product_id for change in found.record.quantity_changes.values() if change.customer == published.subject
+        change.product_id
+        for change in evidence.record.quantity_changes.values()
+        if change.customer == published.subject
     }
     if put:  # otherwise the record does not contain this customer
         yield "product_ids", sorted(set(published.body["product_ids"]) - put), []
@@ -198,7 +209,7 @@ FIELD_CHECKS: dict[str, Callable[[Evidence, PublishedEvent], Comparisons]] = {
     "checkout.order-delivered": _about_order(),
     "catalog.product-listed": _seller,
     "catalog.product-restocked": _restocked,
-    "catalog.stock-running-low": _low,
+    "catalog.stock-running-low": _stock_running_low,
     "catalog.stock-reserved": _reserved,
     "catalog.stock-rejected": _rejected,
     "delivery.address-recorded": _address_known,
@@ -215,7 +226,7 @@ FIELD_CHECKS: dict[str, Callable[[Evidence, PublishedEvent], Comparisons]] = {
 """Comparisons by the event's name. They leave out an event's subject and the facts of a product."""
 
 
-def _shown(lines: list[Mapping[str, Any]]) -> list[str]:
-    """Return rejected lines in one notation, since events leave out unknown values."""
+def _comparable(lines: list[Mapping[str, Any]]) -> list[str]:
+    """Return rejected lines as strings that can be compared: events leave out unknown values, journals may not."""
     names = ("product_id", "reason", "requested", "available", "price")
     return sorted(str([line.get(name) for name in names]) for line in lines)

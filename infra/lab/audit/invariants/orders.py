@@ -26,11 +26,11 @@ DEADLINE_STARTS = {
 TOLERANCE_S = 1.0
 
 
-def accepted_is_ordered(found: Evidence) -> Findings:
+def accepted_is_ordered(evidence: Evidence) -> Findings:
     """Every checkout that was answered with 202 became exactly one order of that customer."""
-    promised = Counter(request.order_id for request in found.record.checkout_requests.values() if request.order_id)
-    for order_id, customer in found.record.accepted.items():
-        history = found.order_histories.get(order_id)
+    promised = Counter(request.order_id for request in evidence.record.checkout_requests.values() if request.order_id)
+    for order_id, customer in evidence.record.accepted.items():
+        history = evidence.order_histories.get(order_id)
         if promised[order_id] > 1:
             yield {"order_id": order_id, "promised_times": promised[order_id]}
         if history is None:
@@ -39,17 +39,17 @@ def accepted_is_ordered(found: Evidence) -> Findings:
             yield {"order_id": order_id, "customer": customer, "belongs_to": history.customer}
 
 
-def nobody_ordered_unasked(found: Evidence) -> Findings:
+def nobody_ordered_unasked(evidence: Evidence) -> Findings:
     """A checkout without an answer became at most one order, and a refused checkout became none."""
-    accepted = found.record.accepted
+    accepted = evidence.record.accepted
     unanswered = Counter(
         request.customer
-        for request in found.record.checkout_requests.values()
+        for request in evidence.record.checkout_requests.values()
         if request.order_id is None and not request.refused
     )
-    customers = {request.customer for request in found.record.checkout_requests.values()}
+    customers = {request.customer for request in evidence.record.checkout_requests.values()}
     surplus: dict[str, list[str]] = {}
-    for order_id, history in found.order_histories.items():
+    for order_id, history in evidence.order_histories.items():
         if history.customer in customers and order_id not in accepted:
             surplus.setdefault(history.customer, []).append(order_id)
     for customer, orders in surplus.items():
@@ -57,10 +57,10 @@ def nobody_ordered_unasked(found: Evidence) -> Findings:
             yield {"customer": customer, "orders_not_accepted": orders, "unanswered": unanswered[customer]}
 
 
-def checked_out_is_placed(found: Evidence) -> Findings:
+def checked_out_is_placed(evidence: Evidence) -> Findings:
     """Checkout has exactly the orders that the cart published, with the same customer, lines, total and address."""
-    for order_id, body in found.checked_out.items():
-        history = found.order_histories.get(order_id)
+    for order_id, body in evidence.checked_out.items():
+        history = evidence.order_histories.get(order_id)
         if history is None:
             yield {"order_id": order_id, "checked_out": True, "known_to_checkout": False}
             continue
@@ -68,32 +68,32 @@ def checked_out_is_placed(found: Evidence) -> Findings:
         has = (history.customer, history.ordered, history.data["placed"].get("address_id"))
         if published != has:
             yield {"order_id": order_id, "cart_said": str(published), "checkout_has": str(has)}
-    for order_id in found.order_histories.keys() - found.checked_out.keys():
+    for order_id in evidence.order_histories.keys() - evidence.checked_out.keys():
         yield {"order_id": order_id, "known_to_checkout": True, "checked_out": False}
 
 
-def every_order_ends(found: Evidence) -> Findings:
+def every_order_ends(evidence: Evidence) -> Findings:
     """Every order reached exactly one final state: delivered or cancelled."""
-    for order_id, history in found.order_histories.items():
-        ends = [each for each in history.types if each in ("delivered", "cancelled")]
+    for order_id, history in evidence.order_histories.items():
+        ends = [each for each in history.entry_types if each in ("delivered", "cancelled")]
         if len(ends) != 1 or not history.is_final:
             yield {"order_id": order_id, "status": history.status, "ends": ends}
 
 
-def journals_are_lawful(found: Evidence) -> Findings:
+def journals_are_lawful(evidence: Evidence) -> Findings:
     """The versions of a journal have no gaps, and every entry is allowed after the one before it."""
-    for order_id, history in found.order_histories.items():
-        for fault in history.rule_violations:
-            yield {"order_id": order_id, "fault": fault}
+    for order_id, history in evidence.order_histories.items():
+        for violation in history.rule_violations:
+            yield {"order_id": order_id, "fault": violation}
 
 
-def read_model_is_its_journal(found: Evidence) -> Findings:
+def read_model_is_its_journal(evidence: Evidence) -> Findings:
     """Checkout's read model has exactly the orders that have a journal, with the values of the journal."""
-    orders = found.checkout.orders
-    for order_id in found.order_histories.keys() ^ orders.keys():
-        yield {"order_id": order_id, "has_journal": order_id in found.order_histories, "has_row": order_id in orders}
-    for order_id in found.order_histories.keys() & orders.keys():
-        history, row = found.order_histories[order_id], orders[order_id]
+    orders = evidence.checkout.orders
+    for order_id in evidence.order_histories.keys() ^ orders.keys():
+        yield {"order_id": order_id, "has_journal": order_id in evidence.order_histories, "has_row": order_id in orders}
+    for order_id in evidence.order_histories.keys() & orders.keys():
+        history, row = evidence.order_histories[order_id], orders[order_id]
         for name, expected in (
             ("version", history.version),
             ("status", history.status),
@@ -108,31 +108,31 @@ def read_model_is_its_journal(found: Evidence) -> Findings:
             if row[name] != expected:
                 yield {"order_id": order_id, "column": name, "row": row[name], "journal": expected}
         total = {"amount": row["total_amount"], "currency": row["currency"]}
-        if Terms.of({"lines": row["lines"], "total": total}) != history.terms:
-            yield {"order_id": order_id, "column": "lines", "row": row["lines"], "journal": str(history.terms)}
+        if Terms.of({"lines": row["lines"], "total": total}) != history.charged:
+            yield {"order_id": order_id, "column": "lines", "row": row["lines"], "journal": str(history.charged)}
 
 
-def customers_read_the_truth(found: Evidence) -> Findings:
+def customers_read_the_truth(evidence: Evidence) -> Findings:
     """GET /orders shows customers their orders as in the journals: status, reason, payment, lines and total."""
-    for order_id, view in found.views.items():
-        history = found.order_histories.get(order_id)
+    for order_id, view in evidence.customer_orders.items():
+        history = evidence.order_histories.get(order_id)
         shown = (view["customer_id"], view["status"], view["reason"], view["payment"], Terms.of(view))
-        expected = history and (history.customer, history.status, history.reason, history.payment, history.terms)
+        expected = history and (history.customer, history.status, history.reason, history.payment, history.charged)
         if shown != expected:
             yield {"order_id": order_id, "shown": str(shown), "journal": str(expected)}
-    customers = set(found.record.accepted.values())
-    for order_id, history in found.order_histories.items():
-        if history.customer in customers and order_id not in found.views:
+    customers = set(evidence.record.accepted.values())
+    for order_id, history in evidence.order_histories.items():
+        if history.customer in customers and order_id not in evidence.customer_orders:
             yield {"order_id": order_id, "shown": None, "journal": history.status}
 
 
-def said_is_journalled(found: Evidence) -> Findings:
+def said_is_journalled(evidence: Evidence) -> Findings:
     """Checkout published exactly one event for each journal entry that has a corresponding event, and no others."""
-    published = Counter((event.subject, event.name) for event in found.published(*EVENT_OF_ENTRY.values()))
+    published = Counter((event.subject, event.name) for event in evidence.events_named(*EVENT_OF_ENTRY.values()))
     written = Counter(
         (order_id, EVENT_OF_ENTRY[type])
-        for order_id, history in found.order_histories.items()
-        for type in history.types
+        for order_id, history in evidence.order_histories.items()
+        for type in history.entry_types
         if type in EVENT_OF_ENTRY
     )
     for order_id, type in published.keys() | written.keys():
@@ -141,13 +141,14 @@ def said_is_journalled(found: Evidence) -> Findings:
             yield {"order_id": order_id, "type": type, **times}
 
 
-def deadlines_are_honoured(found: Evidence) -> Findings:
+def deadlines_are_honoured(evidence: Evidence) -> Findings:
     """No order was given up or cancelled because of a deadline before that deadline had passed."""
-    for order_id, journal in found.checkout.journal.items():
+    for order_id, journal in evidence.checkout.journal.items():
         at = {entry.type: entry.at for entry in reversed(journal)}
         for entry in journal:
             reason = str(entry.data.get("reason")) if entry.type in ("given-up", "cancelled") else ""
-            begin, due_s = at.get(DEADLINE_STARTS.get(reason, "")), found.deadlines.get(reason)
+            begin, due_s = at.get(DEADLINE_STARTS.get(reason, "")), evidence.deadlines.get(reason)
+            # once every provider has closed the key, the order is cancelled at once; confirmed orders have no deadline
             if begin is None or due_s is None or {"payment-closed", "confirmed"} & at.keys():
                 continue
             waited_s = (entry.at - begin).total_seconds()

@@ -11,15 +11,15 @@ MAX_CONCURRENT_READS = 8
 PAGE_SIZE = "100"
 
 
-async def read_views(
+async def read_customer_orders(
     http: aiohttp.ClientSession, issuer: str, checkout: str, customers: Collection[str]
 ) -> dict[str, Row]:
     """Return every order of these customers, by its id."""
     shown: dict[str, Row] = {}
-    waiting = iter(sorted(customers))
+    remaining = iter(sorted(customers))
 
     async def read_next() -> None:
-        for customer in waiting:
+        for customer in remaining:
             shown.update(await _orders(http, checkout, await _token(http, issuer, customer)))
 
     async with asyncio.TaskGroup() as workers:
