@@ -79,7 +79,7 @@ def run_document(
         "title": title,
         "about": about,
         "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "timeline": timeline(report.seconds, samples, list(read_state(where.state).services), report.duration_s),
+        "timeline": timeline(report.by_second, samples, list(read_state(where.state).services), report.duration_s),
     }
 
 

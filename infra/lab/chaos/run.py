@@ -117,7 +117,7 @@ class Result:
 
     def targets(self) -> list[dict[str, Any]]:
         """Compare the recovery times of faults that nothing overlapped with their targets."""
-        return compare_with_targets(self.outcomes, self.confirmed, self.backlog, self.report.seconds.closed)
+        return compare_with_targets(self.outcomes, self.confirmed, self.backlog, self.report.by_second.closed)
 
     def _time_to_recover(self, outcome: Outcome) -> float | None:
         return time_to_recover(outcome, self.outcomes, self.confirmed)

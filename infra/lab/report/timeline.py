@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from infra.lab.simulator import Seconds
+from infra.lab.simulator import FiguresBySecond
 from infra.lab.watch import Samples
 
 AFTER_S = 5
@@ -12,7 +12,7 @@ AFTER_S = 5
 HTTP = ("requests", "failed", "p50_ms", "p95_ms", "p99_ms")
 
 
-def timeline(seconds: Seconds, samples: Samples, services: Sequence[str], duration_s: float) -> dict[str, Any]:
+def timeline(seconds: FiguresBySecond, samples: Samples, services: Sequence[str], duration_s: float) -> dict[str, Any]:
     """Return columns of equal length, for machines and for drawing. They begin when the traffic begins."""
     first = int(seconds.opened)
     changed = [second for orders in seconds.orders.values() for second in orders]

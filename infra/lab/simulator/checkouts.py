@@ -11,7 +11,7 @@ BACKOFF_FROM_S, BACKOFF_TO_S = 0.2, 3.0
 
 
 async def check_out(
-    person: Person, cart: str, book: OrderBook, key: str, *, intended: float, timeout_s: float
+    person: Person, cart: str, book: OrderBook, key: str, *, intended_at: float, timeout_s: float
 ) -> str | None:
     """Return the order's id, or None if the checkout was refused or no answer came within `timeout_s`.
 
@@ -19,7 +19,7 @@ async def check_out(
     the same key, so the marketplace returns the existing order and never creates a second one.
     """
     deadline = time.monotonic() + timeout_s
-    pause_s, again = BACKOFF_FROM_S, False
+    pause_s, is_retry = BACKOFF_FROM_S, False
     while True:
         answer = await person.client.send(
             "POST",
@@ -28,17 +28,17 @@ async def check_out(
             json={},
             key=key,
             expected=(409,),
-            intended=None if again else intended,
+            intended_at=None if is_retry else intended_at,
         )
         if answer.ok:
             order_id = str(answer.body["order_id"])
-            book.accept(key, order_id)
+            book.note_accepted(key, order_id)
             return order_id
         in_flight = answer.status == 409 and "flight" in str(answer.body.get("type"))
         if not (answer.outcome_unknown or in_flight):
-            book.refuse(key)
+            book.note_refused(key)
             return None
         if time.monotonic() + pause_s > deadline:
             return None
         await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - jitter needs no secure randomness
-        pause_s, again = min(pause_s * 2, BACKOFF_TO_S), True
+        pause_s, is_retry = min(pause_s * 2, BACKOFF_TO_S), True

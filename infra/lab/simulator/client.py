@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import aiohttp
 from hdrh.histogram import HdrHistogram
 
-from infra.lab.simulator.seconds import Waits
+from infra.lab.simulator.figures_by_second import RequestsBySecond
 
 T = TypeVar("T")
 REQUEST_TIMEOUT_S = 10.0
@@ -43,7 +43,7 @@ class Meter:
     errors: Counter[str] = field(default_factory=Counter)
     """Number of errors by request and outcome, such as "POST checkout: 500"."""
     latencies: Latencies = field(default_factory=Latencies)
-    waits: Waits = field(default_factory=Waits)
+    requests_by_second: RequestsBySecond = field(default_factory=RequestsBySecond)
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,9 @@ class Answer:
 class Client:
     """Sends requests as one person, and counts them in `meter`.
 
-    A response that is neither 2xx nor one of the `expected` statuses is an error. Latency is measured from `intended`
-    (`time.monotonic`), the moment at which the person meant to send the request, even if it was sent later.
+    A response that is neither 2xx nor one of the `expected` statuses is an error. Latency is measured from
+    `intended_at` (`time.monotonic`), the moment at which the person meant to send the request, even if it was sent
+    later.
     """
 
     def __init__(self, http: aiohttp.ClientSession, token: str, meter: Meter) -> None:
@@ -90,13 +91,13 @@ class Client:
         query: dict[str, str] | None = None,
         key: str | None = None,
         expected: Collection[int] = (),
-        intended: float | None = None,
+        intended_at: float | None = None,
     ) -> Answer:
         """Send the request once and return the response. Never raises for a failed request.
 
         Connection errors, timeouts and invalid JSON are returned as status 0.
         """
-        began = time.monotonic() if intended is None else intended
+        began = time.monotonic() if intended_at is None else intended_at
         headers = self._headers if key is None else {**self._headers, "Idempotency-Key": key}
         error_name = ""
         try:
@@ -108,7 +109,7 @@ class Client:
         waited, failed = time.monotonic() - began, not answer.ok and answer.status not in expected
         self._meter.requests += 1
         self._meter.latencies.record(waited)
-        self._meter.waits.record(time.time() - waited, waited, failed=failed)
+        self._meter.requests_by_second.record(time.time() - waited, waited, failed=failed)
         if failed:
             self._meter.errors[f"{method} {what}: {error_name or answer.status}"] += 1
         return answer

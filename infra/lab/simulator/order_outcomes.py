@@ -23,20 +23,20 @@ def unmeasured_customers(shop: Shop) -> dict[str, Person]:
 
 
 async def wait_for_orders(
-    shop: Shop, people: dict[str, Person], shopping: Collection[object], progress: Callable[[str], None]
+    shop: Shop, people: dict[str, Person], sessions: Collection[object], progress: Callable[[str], None]
 ) -> None:
-    """Wait until no session is running, every checkout is answered and every accepted order has ended.
+    """Wait until none of `sessions` is running, every checkout is answered and every accepted order has ended.
 
     There is no time limit: the caller must set a timeout. While sessions are running, they repeat their own unanswered
     checkouts; afterwards this function repeats them.
     """
     last_message = ""
-    while shopping or shop.book.unanswered or shop.book.pending():
+    while sessions or shop.book.unanswered or shop.book.pending():
         began = time.monotonic()
-        if not shopping:
+        if not sessions:
             await _repeat_unanswered(shop, people)
         pending = shop.book.pending()
-        message = f"waiting for {len(pending)} orders and {len(shopping)} shoppers"
+        message = f"waiting for {len(pending)} orders and {len(sessions)} shoppers"
         if message != last_message:
             progress(message)
             last_message = message
@@ -49,7 +49,7 @@ async def read_journals(shop: Shop, people: dict[str, Person], orders: Iterable[
     """Record the journals of these orders. Orders whose journal cannot be read in time keep what is known so far."""
 
     async def read(order: Order) -> None:
-        url = f"{shop.at.checkout}/orders/{order.id}/journal"
+        url = f"{shop.endpoints.checkout}/orders/{order.id}/journal"
         answer = await people[order.customer].client.send("GET", url, what="journal", expected=(404,))
         if answer.ok:
             order.saw_journal(answer.body["entries"])
@@ -66,7 +66,7 @@ async def _repeat_unanswered(shop: Shop, people: dict[str, Person]) -> None:
 
     async def resolve(key: str) -> None:
         person = people[shop.book.unanswered[key].customer]
-        await check_out(person, shop.at.cart, shop.book, key, intended=time.monotonic(), timeout_s=0)
+        await check_out(person, shop.endpoints.cart, shop.book, key, intended_at=time.monotonic(), timeout_s=0)
 
     await run_concurrently(resolve, list(shop.book.unanswered))
 
@@ -76,7 +76,7 @@ async def _update_statuses(shop: Shop, person: Person) -> None:
     pending = {order.id for order in shop.book.pending() if order.customer == person.id}
     query = {"limit": "100"}
     while pending:
-        answer = await person.client.send("GET", f"{shop.at.checkout}/orders", what="orders", query=query)
+        answer = await person.client.send("GET", f"{shop.endpoints.checkout}/orders", what="orders", query=query)
         if not answer.ok:
             return
         for item in answer.body.get("items", []):

@@ -106,57 +106,57 @@ class OrderBook:
 
     def note_checkout(self, key: str, customer: str, at: float) -> None:
         """Record that a checkout is about to be sent."""
-        self._note({"did": "ask", "key": key, "customer_id": customer, "at": at})
+        self._write({"did": "ask", "key": key, "customer_id": customer, "at": at})
         self.unanswered[key] = UnansweredCheckout(customer, at)
 
-    def accept(self, key: str, order_id: str) -> Order:
+    def note_accepted(self, key: str, order_id: str) -> Order:
         """Record that a checkout was accepted. From now on, the order must reach a final state."""
-        self._note({"did": "accept", "key": key, "order_id": order_id})
+        self._write({"did": "accept", "key": key, "order_id": order_id})
         unanswered = self.unanswered.pop(key)
         order = Order(order_id, unanswered.customer, unanswered.at, times={"accepted": time.time()})
         return self.orders.setdefault(order_id, order)
 
-    def refuse(self, key: str) -> None:
+    def note_refused(self, key: str) -> None:
         """Record that a checkout was refused: there will be no order under this key."""
-        self._note({"did": "refuse", "key": key})
+        self._write({"did": "refuse", "key": key})
         del self.unanswered[key]
 
-    def list_product(self, key: str, on_hand: int) -> None:
+    def note_listing(self, key: str, on_hand: int) -> None:
         """Record that a product is about to be listed."""
-        self._note({"did": "list", "key": key, "on_hand": on_hand})
+        self._write({"did": "list", "key": key, "on_hand": on_hand})
 
-    def listed(self, key: str, product_id: str) -> None:
+    def note_listed(self, key: str, product_id: str) -> None:
         """Record that the product was listed."""
-        self._note({"did": "listed", "key": key, "product_id": product_id})
+        self._write({"did": "listed", "key": key, "product_id": product_id})
 
-    def restock(self, key: str, product_id: str, quantity: int) -> None:
+    def note_restock(self, key: str, product_id: str, quantity: int) -> None:
         """Record that units are about to be added to a product."""
-        self._note({"did": "restock", "key": key, "product_id": product_id, "quantity": quantity})
+        self._write({"did": "restock", "key": key, "product_id": product_id, "quantity": quantity})
 
-    def restocked(self, key: str, *, done: bool) -> None:
+    def note_restocked(self, key: str, *, done: bool) -> None:
         """Record whether the units were added. Do not call it if the answer is lost."""
-        self._note({"did": "restocked", "key": key, "done": done})
+        self._write({"did": "restocked", "key": key, "done": done})
 
-    def put(self, key: str, customer: str, product_id: str, quantity: int) -> None:
+    def note_quantity_change(self, key: str, customer: str, product_id: str, quantity: int) -> None:
         """Record that a customer is about to set the quantity of a product in the cart.
 
         The quantity includes units in an open checkout. 0 removes all units that are not in one.
         """
         what = {"customer_id": customer, "product_id": product_id, "quantity": quantity}
-        self._note({"did": "put", "key": key, **what})
+        self._write({"did": "put", "key": key, **what})
 
-    def was_put(self, key: str, *, done: bool, in_checkout: int | None) -> None:
+    def note_quantity_changed(self, key: str, *, done: bool, in_checkout: int | None) -> None:
         """Record whether the cart accepted the quantity, and how many units were in an open checkout then.
 
         `in_checkout` is None if the answer lacks it. Do not call this if the answer is lost.
         """
-        self._note({"did": "was put", "key": key, "done": done, "in_checkout": in_checkout})
+        self._write({"did": "was put", "key": key, "done": done, "in_checkout": in_checkout})
 
     def pending(self) -> list[Order]:
         """Return the accepted orders that are neither delivered nor cancelled."""
         return [order for order in self.orders.values() if not order.is_over]
 
-    def _note(self, line: dict[str, Any]) -> None:
+    def _write(self, line: dict[str, Any]) -> None:
         if self._record is not None:
             self._record.write(json.dumps(line) + "\n")
             self._record.flush()

@@ -9,8 +9,8 @@ from typing import Any
 from rich.table import Table
 
 from infra.lab.simulator.client import Latencies, Meter
+from infra.lab.simulator.figures_by_second import FiguresBySecond, orders_by_second
 from infra.lab.simulator.orders import Order, OrderBook
-from infra.lab.simulator.seconds import Seconds, orders_by_second
 
 EVENT_COUNTS = ("published", "handled", "retried", "dead")
 _MAX_UNFINISHED_SHOWN = 100
@@ -32,7 +32,7 @@ class Report:
     unfinished: list[str] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     """Number of HTTP errors by request and outcome."""
-    seconds: Seconds = field(default_factory=Seconds)
+    by_second: FiguresBySecond = field(default_factory=FiguresBySecond)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the machine-readable report."""
@@ -100,5 +100,7 @@ def make_report(
         seed=seed,
         unfinished=unfinished,
         errors=meter.errors,
-        seconds=Seconds(opened, time.time(), orders_by_second(book.orders.values()), meter.waits.summary()),
+        by_second=FiguresBySecond(
+            opened, time.time(), orders_by_second(book.orders.values()), meter.requests_by_second.summary()
+        ),
     )

@@ -99,7 +99,7 @@ class Script:
     steps: tuple[Step, ...]
 
 
-_KINDS: dict[Profile, dict[Kind, float]] = {
+_KIND_WEIGHTS: dict[Profile, dict[Kind, float]] = {
     "mixed": {"browse": 0.35, "abandon": 0.14, "buy": 0.48, "sell": 0.03},
     "buyers": {"browse": 0.12, "abandon": 0.06, "buy": 0.80, "sell": 0.02},
 }
@@ -108,8 +108,8 @@ _KINDS: dict[Profile, dict[Kind, float]] = {
 def script_of(seed: int, number: int, profile: Profile, popularity: Popularity) -> Script:
     """Return the script of the session with this number."""
     rng = random.Random(f"{seed}:session:{number}")  # noqa: S311 - repeatable on purpose
-    kinds = _KINDS[profile]
-    [kind] = rng.choices(list(kinds), list(kinds.values()))
+    weights = _KIND_WEIGHTS[profile]
+    [kind] = rng.choices(list(weights), list(weights.values()))
     if kind == "sell":
         return Script(kind, _selling(rng, popularity))
     steps = _browsing(rng, popularity)

@@ -55,66 +55,66 @@ class Session:
 
     async def run(self, script: Script, arrival: float) -> None:
         """Run the script, for 60 s at most. `arrival` (`time.monotonic`) is when the person meant to arrive."""
-        intended = arrival
+        intended_at = arrival
         try:
             async with asyncio.timeout(MAX_SESSION_S):
                 for count, step in enumerate(script.steps):
-                    intended += step.after_s
-                    await asyncio.sleep(intended - time.monotonic())
-                    await self._run_step(step, intended, f"{self._shop.run}-{self._number}-{count}")
-                    intended = time.monotonic()
+                    intended_at += step.after_s
+                    await asyncio.sleep(intended_at - time.monotonic())
+                    await self._run_step(step, intended_at, f"{self._shop.run_id}-{self._number}-{count}")
+                    intended_at = time.monotonic()
         except (SessionEndedError, TimeoutError):
             pass
 
-    async def _run_step(self, step: Step, intended: float, key: str) -> None:
+    async def _run_step(self, step: Step, intended_at: float, key: str) -> None:
         match step:
             case Browse():
-                await self._browse(step, intended)
+                await self._browse(step, intended_at)
             case ViewProduct(place=place):
                 product = self._shop.shelf[place]
-                url = f"{self._shop.at.catalog}/products/{product.id}"
-                await self._request_as_customer("GET", url, "product", intended)
+                url = f"{self._shop.endpoints.catalog}/products/{product.id}"
+                await self._request_as_customer("GET", url, "product", intended_at)
             case Put(place=place, quantity=quantity):
                 product_id = self._shop.shelf[place].id
                 self._put_products.add(product_id)
-                await self._set_quantity(product_id, self._in_checkout.get(product_id, 0) + quantity, intended)
+                await self._set_quantity(product_id, self._in_checkout.get(product_id, 0) + quantity, intended_at)
             case Remove(place=place):
-                await self._set_quantity(self._shop.shelf[place].id, 0, intended)
+                await self._set_quantity(self._shop.shelf[place].id, 0, intended_at)
             case ViewCart():
-                await self._view_cart(intended)
+                await self._view_cart(intended_at)
             case CheckOut():
-                await self._check_out(intended, key)
+                await self._check_out(intended_at, key)
             case ViewOrder():
-                await self._status(intended)
+                await self._status(intended_at)
             case Cancel(once_confirmed=once_confirmed):
-                await self._cancel(once_confirmed, intended, key)
+                await self._cancel(once_confirmed, intended_at, key)
             case ChangePrice(place=place, factor=factor):
                 amount = max(round(self._shop.shelf[place].price * factor), 1)
                 await self._request_as_seller(
-                    place, "price", {"price": {"amount": amount, "currency": "EUR"}}, intended, key
+                    place, "price", {"price": {"amount": amount, "currency": "EUR"}}, intended_at, key
                 )
             case Restock(place=place, quantity=quantity):
-                await self._restock(place, quantity, intended, key)
+                await self._restock(place, quantity, intended_at, key)
             case Replace(place=place):
-                await self._replace(place, intended, key)
+                await self._replace(place, intended_at, key)
             case _:
                 raise TypeError(f"unknown step: {step}")
 
     @property
-    def _cart(self) -> str:
-        return f"{self._shop.at.cart}/carts/{self._customer.id}"
+    def _cart_url(self) -> str:
+        return f"{self._shop.endpoints.cart}/carts/{self._customer.id}"
 
-    async def _set_quantity(self, product_id: str, quantity: int, intended: float) -> None:
+    async def _set_quantity(self, product_id: str, quantity: int, intended_at: float) -> None:
         """Set the quantity of a product in the cart. 0 removes it."""
-        url, key = f"{self._cart}/items/{product_id}", str(uuid4())
+        url, key = f"{self._cart_url}/items/{product_id}", str(uuid4())
         method, what = ("PUT", {"quantity": quantity}) if quantity else ("DELETE", None)
-        self._shop.book.put(key, self._customer.id, product_id, quantity)
+        self._shop.book.note_quantity_change(key, self._customer.id, product_id, quantity)
         answer = await self._customer.client.send(
-            method, url, what="cart item", json=what, expected=(404, 409), intended=intended
+            method, url, what="cart item", json=what, expected=(404, 409), intended_at=intended_at
         )
         if not answer.outcome_unknown:
             lines = {line["product_id"]: line["in_checkout"] for line in answer.body.get("lines", ())}
-            self._shop.book.was_put(key, done=answer.ok, in_checkout=lines.get(product_id))
+            self._shop.book.note_quantity_changed(key, done=answer.ok, in_checkout=lines.get(product_id))
         if not answer.ok and answer.status not in (404, 409):
             raise SessionEndedError
 
@@ -123,7 +123,7 @@ class Session:
         method: str,
         url: str,
         what: str,
-        intended: float,
+        intended_at: float,
         json: Mapping[str, object] | None = None,
         *,
         query: dict[str, str] | None = None,
@@ -131,18 +131,18 @@ class Session:
         expected: tuple[int, ...] = (),
     ) -> Answer:
         answer = await self._customer.client.send(
-            method, url, what=what, json=json, query=query, key=key, expected=expected, intended=intended
+            method, url, what=what, json=json, query=query, key=key, expected=expected, intended_at=intended_at
         )
         if not answer.ok and answer.status not in expected:
             raise SessionEndedError
         return answer
 
-    async def _view_cart(self, intended: float) -> None:
+    async def _view_cart(self, intended_at: float) -> None:
         """Accept new prices, and remove lines that are discontinued or sold out, which would block the checkout.
 
         A sold-out product that was put in during this visit stays: another customer may still cancel.
         """
-        answer = await self._request_as_customer("GET", self._cart, "cart", intended)
+        answer = await self._request_as_customer("GET", self._cart_url, "cart", intended_at)
         self._in_checkout = {str(line["product_id"]): int(line["in_checkout"]) for line in answer.body["lines"]}
         for line in answer.body["lines"]:
             left_over = line["status"] == "sold-out" and line["product_id"] not in self._put_products
@@ -151,86 +151,86 @@ class Session:
             elif line["new_price"] is not None:
                 await self._set_quantity(line["product_id"], line["quantity"], time.monotonic())
 
-    async def _browse(self, step: Browse, intended: float) -> None:
+    async def _browse(self, step: Browse, intended_at: float) -> None:
         query = {"limit": "20"}
         if step.category is not None:
             query["category"] = step.category
         if step.search is not None:
             query["search"] = step.search
-        url = f"{self._shop.at.catalog}/products"
+        url = f"{self._shop.endpoints.catalog}/products"
         for _ in range(step.pages):
-            answer = await self._request_as_customer("GET", url, "products", intended, query=query)
+            answer = await self._request_as_customer("GET", url, "products", intended_at, query=query)
             cursor = answer.body.get("next_cursor")
             if cursor is None:
                 return
             query["cursor"] = str(cursor)
-            intended = time.monotonic()
+            intended_at = time.monotonic()
 
-    async def _check_out(self, intended: float, key: str) -> None:
-        wall_clock = time.time() + (intended - time.monotonic())
+    async def _check_out(self, intended_at: float, key: str) -> None:
+        wall_clock = time.time() + (intended_at - time.monotonic())
         self._shop.book.note_checkout(key, self._customer.id, wall_clock)
         self._order_id = await check_out(
             self._customer,
-            self._shop.at.cart,
+            self._shop.endpoints.cart,
             self._shop.book,
             key,
-            intended=intended,
+            intended_at=intended_at,
             timeout_s=CHECKOUT_TIMEOUT_S,
         )
         if self._order_id is None:
             raise SessionEndedError
 
-    async def _status(self, intended: float) -> str:
+    async def _status(self, intended_at: float) -> str:
         """Return the order's status, or "" while checkout does not have the order yet."""
-        url = f"{self._shop.at.checkout}/orders/{self._order_id}"
-        answer = await self._request_as_customer("GET", url, "order", intended, expected=(404,))
+        url = f"{self._shop.endpoints.checkout}/orders/{self._order_id}"
+        answer = await self._request_as_customer("GET", url, "order", intended_at, expected=(404,))
         return str(answer.body["status"]) if answer.ok else ""
 
-    async def _cancel(self, once_confirmed: bool, intended: float, key: str) -> None:
+    async def _cancel(self, once_confirmed: bool, intended_at: float, key: str) -> None:
         not_yet = _UNCONFIRMED if once_confirmed else frozenset({""})
         deadline = time.monotonic() + MAX_CONFIRMATION_WAIT_S
-        while await self._status(intended) in not_yet:
+        while await self._status(intended_at) in not_yet:
             if time.monotonic() > deadline:
                 raise SessionEndedError
-            intended = time.monotonic() + 0.2
+            intended_at = time.monotonic() + 0.2
             await asyncio.sleep(0.2)
-        url = f"{self._shop.at.checkout}/orders/{self._order_id}/cancel"
+        url = f"{self._shop.endpoints.checkout}/orders/{self._order_id}/cancel"
         now = time.monotonic()
         await self._request_as_customer("POST", url, "cancel", now, {}, key=key, expected=(404, 409))
 
     async def _request_as_seller(
-        self, place: int, what: str, json: Mapping[str, object], intended: float, key: str
+        self, place: int, action: str, json: Mapping[str, object], intended_at: float, key: str
     ) -> Answer:
         product = self._shop.shelf[place]
         return await self._shop.seller.client.send(
             "POST",
-            f"{self._shop.at.catalog}/products/{product.id}/{what}",
-            what=what,
+            f"{self._shop.endpoints.catalog}/products/{product.id}/{action}",
+            what=action,
             json=json,
             key=key,
             expected=(409,),
-            intended=intended,
+            intended_at=intended_at,
         )
 
-    async def _restock(self, place: int, quantity: int, intended: float, key: str) -> None:
-        self._shop.book.restock(key, self._shop.shelf[place].id, quantity)
-        answer = await self._request_as_seller(place, "restock", {"quantity": quantity}, intended, key)
+    async def _restock(self, place: int, quantity: int, intended_at: float, key: str) -> None:
+        self._shop.book.note_restock(key, self._shop.shelf[place].id, quantity)
+        answer = await self._request_as_seller(place, "restock", {"quantity": quantity}, intended_at, key)
         if not answer.outcome_unknown:
-            self._shop.book.restocked(key, done=answer.ok)
+            self._shop.book.note_restocked(key, done=answer.ok)
 
-    async def _replace(self, place: int, intended: float, key: str) -> None:
-        if not (await self._request_as_seller(place, "discontinue", {}, intended, key)).ok:
+    async def _replace(self, place: int, intended_at: float, key: str) -> None:
+        if not (await self._request_as_seller(place, "discontinue", {}, intended_at, key)).ok:
             return
-        old = self._shop.shelf[place]
+        product = self._shop.shelf[place]
         key = f"{key}-new"
-        self._shop.book.list_product(key, AMPLE_UNITS)
+        self._shop.book.note_listing(key, AMPLE_UNITS)
         answer = await self._shop.seller.client.send(
             "POST",
-            f"{self._shop.at.catalog}/products",
+            f"{self._shop.endpoints.catalog}/products",
             what="products",
-            json=new_product(old.name, old.category, old.price),
+            json=new_product(product.name, product.category, product.price),
             key=key,
         )
         if answer.ok:
-            old.id = str(answer.body["product_id"])
-            self._shop.book.listed(key, old.id)
+            product.id = str(answer.body["product_id"])
+            self._shop.book.note_listed(key, product.id)

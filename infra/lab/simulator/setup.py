@@ -43,7 +43,7 @@ def new_product(name: str, category: str, price: int, on_hand: int = AMPLE_UNITS
 
 async def open_shop(
     http: aiohttp.ClientSession,
-    at: Endpoints,
+    endpoints: Endpoints,
     traffic: Traffic,
     *,
     meter: Meter,
@@ -54,18 +54,18 @@ async def open_shop(
 
     Raises `SetUpFailed` if the issuer gives no token, or if a request does not succeed within 30 s.
     """
-    run = uuid.uuid4().hex[:8]
+    run_id = uuid.uuid4().hex[:8]
     ttl_s = min(86_400, 3600 + round(traffic.duration_s + traffic.drain_s))
 
     unmeasured = Meter()
-    issuer = Issuer(http, at.issuer)
+    issuer = Issuer(http, endpoints.issuer)
 
     async def person(name: str, *roles: str) -> Person:
-        subject = f"sim-{run}-{name}"
+        subject = f"sim-{run_id}-{name}"
         try:
             granted = await issuer.token(subject, *roles, ttl_s=ttl_s)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise SetUpFailed(f"no token from {at.issuer}: {error!r}; is the issuer up?") from error
+            raise SetUpFailed(f"no token from {endpoints.issuer}: {error!r}; is the issuer up?") from error
         return Person(subject, Client(http, granted, unmeasured))
 
     progress(f"listing {PRODUCT_COUNT} products")
@@ -76,21 +76,21 @@ async def open_shop(
         product = shelf[place]
         stock = SCARCE_UNITS if place in SCARCE_PLACES else AMPLE_UNITS
         body = new_product(product.name, product.category, product.price, stock)
-        key = f"{run}-{traffic.seed}-{place}"
-        book.list_product(key, stock)
-        answer = await _retry_until_ok(seller.client, "POST", f"{at.catalog}/products", body, key)
+        key = f"{run_id}-{traffic.seed}-{place}"
+        book.note_listing(key, stock)
+        answer = await _retry_until_ok(seller.client, "POST", f"{endpoints.catalog}/products", body, key)
         product.id = str(answer.body["product_id"])
-        book.listed(key, product.id)
+        book.note_listed(key, product.id)
 
     await run_concurrently(list_product, range(PRODUCT_COUNT))
-    await _register(seller, at)
+    await _register(seller, endpoints)
 
     progress(f"registering {traffic.customers} customers")
     customers: list[Person] = []
 
     async def register_customer(number: int) -> None:
         customer = await person(f"c{number:04d}")
-        await _register(customer, at)
+        await _register(customer, endpoints)
         customers.append(Person(customer.id, customer.client.with_meter(meter)))
 
     await run_concurrently(register_customer, range(traffic.customers), max_concurrent=16)
@@ -100,14 +100,14 @@ async def open_shop(
     prober = await person("prober")
 
     async def probe(product: Product) -> None:
-        item = f"{at.cart}/carts/{prober.id}/items/{product.id}"
+        item = f"{endpoints.cart}/carts/{prober.id}/items/{product.id}"
         await _retry_until_ok(prober.client, "PUT", item, {"quantity": 1})
         await _retry_until_ok(prober.client, "DELETE", item)
 
     await run_concurrently(probe, shelf)
     return Shop(
-        run=run,
-        at=at,
+        run_id=run_id,
+        endpoints=endpoints,
         seller=Person(seller.id, seller.client.with_meter(meter)),
         operator=await person("operator", "operator"),
         customers=customers,
@@ -130,7 +130,7 @@ def _shelf(seed: int) -> list[Product]:
     ]
 
 
-async def _register(person: Person, at: Endpoints) -> None:
+async def _register(person: Person, endpoints: Endpoints) -> None:
     """Set the person's mail address at notifications and their postal address at delivery."""
     contact = {"email": f"{person.id}@example.com"}
     address = {
@@ -140,8 +140,8 @@ async def _register(person: Person, at: Endpoints) -> None:
         "postal_code": "34117",
         "country": "DE",
     }
-    await _retry_until_ok(person.client, "PUT", f"{at.notifications}/contacts/{person.id}", contact)
-    await _retry_until_ok(person.client, "PUT", f"{at.delivery}/addresses/{person.id}", address)
+    await _retry_until_ok(person.client, "PUT", f"{endpoints.notifications}/contacts/{person.id}", contact)
+    await _retry_until_ok(person.client, "PUT", f"{endpoints.delivery}/addresses/{person.id}", address)
 
 
 async def _retry_until_ok(

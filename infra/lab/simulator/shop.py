@@ -31,9 +31,9 @@ class Product:
 class Shop:
     """Everything that the sessions of a run share."""
 
-    run: str
+    run_id: str
     """Random id that is part of every name in this run, so that the names of two runs never collide."""
-    at: Endpoints
+    endpoints: Endpoints
     seller: Person
     operator: Person
     customers: list[Person]

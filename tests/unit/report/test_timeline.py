@@ -1,7 +1,7 @@
 """All time lines share one axis, and missing samples are not shown as zero."""
 
 from infra.lab.report.timeline import timeline
-from infra.lab.simulator import Seconds
+from infra.lab.simulator import FiguresBySecond
 from infra.lab.watch import Figures, Samples
 
 SERVICES = ("cart", "checkout")
@@ -11,7 +11,7 @@ def test_seconds_without_a_sample_are_unknown() -> None:
     samples = Samples()
     samples.replicas["cart.1"] = {102: Figures(outbox=3, outbox_age_s=1.5)}
     samples.queues[101] = {"cart.orders": 4, "cart.dead": 1}
-    seconds = Seconds(
+    seconds = FiguresBySecond(
         opened=100.7,
         closed=103.9,
         orders={"accepted": {100: 2, 103: 1}, "delivered": {}},
@@ -26,6 +26,6 @@ def test_seconds_without_a_sample_are_unknown() -> None:
 
 
 def test_the_time_line_ends_soon_after_the_last_order() -> None:
-    seconds = Seconds(opened=100.0, closed=190.0, orders={"delivered": {130: 1}})
+    seconds = FiguresBySecond(opened=100.0, closed=190.0, orders={"delivered": {130: 1}})
     found = timeline(seconds, Samples(), SERVICES, duration_s=20)
     assert len(found["http"]["requests"]) == 36

@@ -24,7 +24,7 @@ def book() -> Iterator[OrderBook]:
 def accepted(book: OrderBook, *order_ids: str, at: float = 0.0) -> None:
     for order_id in order_ids:
         book.note_checkout(f"key of {order_id}", "anna", at)
-        book.accept(f"key of {order_id}", order_id)
+        book.note_accepted(f"key of {order_id}", order_id)
 
 
 def reported(book: OrderBook, meter: Meter | None = None) -> Report:
@@ -98,9 +98,9 @@ def test_the_record_is_written_before_the_request_is_sent(tmp_path: Path) -> Non
     with OrderBook(path) as book:
         book.note_checkout("k1", "anna", 1.0)
         assert json.loads(path.read_text()) == {"did": "ask", "key": "k1", "customer_id": "anna", "at": 1.0}
-        book.accept("k1", "o1")
+        book.note_accepted("k1", "o1")
         book.note_checkout("k2", "ben", 2.0)
-        book.refuse("k2")
+        book.note_refused("k2")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["did"] for line in lines] == ["ask", "accept", "ask", "refuse"]
     assert lines[1] == {"did": "accept", "key": "k1", "order_id": "o1"}
@@ -109,11 +109,11 @@ def test_the_record_is_written_before_the_request_is_sent(tmp_path: Path) -> Non
 def test_the_record_counts_stock(tmp_path: Path) -> None:
     path = tmp_path / "record.jsonl"
     with OrderBook(path) as book:
-        book.list_product("k1", 12)
-        book.listed("k1", "lamp")
-        book.restock("k2", "lamp", 5)
+        book.note_listing("k1", 12)
+        book.note_listed("k1", "lamp")
+        book.note_restock("k2", "lamp", 5)
         assert json.loads(path.read_text().splitlines()[-1])["did"] == "restock"
-        book.restocked("k2", done=True)
+        book.note_restocked("k2", done=True)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[0] == {"did": "list", "key": "k1", "on_hand": 12}
     assert lines[1] == {"did": "listed", "key": "k1", "product_id": "lamp"}

@@ -2,12 +2,12 @@
 
 import pytest
 
+from infra.lab.simulator.figures_by_second import RequestsBySecond, orders_by_second
 from infra.lab.simulator.orders import Order
-from infra.lab.simulator.seconds import Waits, orders_by_second
 
 
 def test_a_wait_counts_in_the_second_in_which_the_request_was_sent() -> None:
-    waits = Waits()
+    waits = RequestsBySecond()
     for waited_s in (0.010, 0.030, 0.020):
         waits.record(7.9, waited_s, failed=False)
     waits.record(9.0, 4.0, failed=True)
@@ -19,7 +19,7 @@ def test_a_wait_counts_in_the_second_in_which_the_request_was_sent() -> None:
 
 @pytest.mark.parametrize(("percent", "expected"), [(50, 50), (95, 95), (99, 99)])
 def test_a_percentile_is_one_of_the_measured_waits(percent: int, expected: int) -> None:
-    waits = Waits()
+    waits = RequestsBySecond()
     for number in range(1, 101):
         waits.record(1.0, number / 1000, failed=False)
     assert waits.summary()[1][f"p{percent}_ms"] == expected

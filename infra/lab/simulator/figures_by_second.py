@@ -10,8 +10,8 @@ from infra.lab.simulator.orders import Order
 STATES = ("accepted", "confirmed", "cancelled", "delivered")
 
 
-class Waits:
-    """Collects waiting times and failures of requests by the Unix second in which the person meant to send them."""
+class RequestsBySecond:
+    """Counts requests and failures, and collects latencies, by the Unix second in which each was meant to be sent."""
 
     def __init__(self) -> None:
         self._seconds: dict[int, array[float]] = {}
@@ -36,7 +36,7 @@ class Waits:
 
 
 @dataclass(frozen=True)
-class Seconds:
+class FiguresBySecond:
     """Figures by Unix second. A second without any orders or requests has no entry."""
 
     opened: float = 0.0
