@@ -31,7 +31,7 @@ def validate_currency(code: str) -> str:
     """Return `code` if it is in `CURRENCIES`. Raises ValueError if it is not."""
     if code not in CURRENCIES:
         suggestion = code.upper() if code.upper() in CURRENCIES else "three capital letters, such as EUR"
-        raise ValueError(f"{code} is no currency of ISO 4217 that prices can be in: write {suggestion}.")
+        raise ValueError(f"{code} is not an ISO 4217 currency code that prices can use: write {suggestion}.")
     return code
 
 
@@ -87,7 +87,9 @@ class ProductOut(BaseModel):
 async def list_products(
     tx: Tx,
     *,
-    search: Annotated[str | None, Query(max_length=200, description="words in the name, in any case")] = None,
+    search: Annotated[
+        str | None, Query(max_length=200, description="words in the name, in upper or lower case")
+    ] = None,
     category: Annotated[str | None, Query(max_length=64)] = None,
     discontinued: Annotated[bool, Query(description="include discontinued products")] = False,
     cursor: Cursor[UUID] = None,

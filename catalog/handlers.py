@@ -43,7 +43,7 @@ STOCK_DECREASE_EVENTS, STOCK_INCREASE_EVENTS = (
     (ProductSoldOutV1, StockRunningLowV1),
     (ProductRestockedV1, StockRunningLowV1),
 )
-"""The events that a decrease of the available units can cause, and those that an increase can."""
+"""The events that a decrease of the available units can cause, and those that an increase can cause."""
 
 
 @publishes(StockReservedV1, StockRejectedV1, *STOCK_DECREASE_EVENTS)

@@ -71,8 +71,12 @@ def publish_reservation_changes(
         match change:
             case Reserved(lowered):
                 deadline = settings().reservation_deadline
-                less = [LoweredPrice(product_id=each, price=Money.of(price)) for each, price in lowered.items()]
-                tx.publish(StockReservedV1(order_id=order_id, expires_at=tx.now + deadline, lowered=less or None))
+                lowered_prices = [
+                    LoweredPrice(product_id=each, price=Money.of(price)) for each, price in lowered.items()
+                ]
+                tx.publish(
+                    StockReservedV1(order_id=order_id, expires_at=tx.now + deadline, lowered=lowered_prices or None)
+                )
                 tx.schedule(ReservationDueV1(order_id=order_id), after=deadline)
             case Rejected(rejections):
                 tx.publish(StockRejectedV1(order_id=order_id, lines=[_rejected_line(line) for line in rejections]))

@@ -28,10 +28,10 @@ SERVICE = Service(
     subscriptions=[
         subscription(
             "orders",
-            on(OrderPlacedV1, reserve_stock, load=store.load_orders),
-            on(OrderConfirmedV1, take_stock, load=store.load_orders),
-            on(OrderCancelledV1, release_stock, load=store.load_orders),
-            on(ReservationDueV1, expire_reservation, load=store.load_orders, deadline=True),
+            on(OrderPlacedV1, reserve_stock, load=store.load_reservations_and_products),
+            on(OrderConfirmedV1, take_stock, load=store.load_reservations_and_products),
+            on(OrderCancelledV1, release_stock, load=store.load_reservations_and_products),
+            on(ReservationDueV1, expire_reservation, load=store.load_reservations_and_products, deadline=True),
         ),
     ],
     publishes=[

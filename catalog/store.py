@@ -91,15 +91,15 @@ mapping.map_imperatively(
 mapping.map_imperatively(Reservation, reservations)
 
 
-async def load_orders(events: Sequence[OrderEvent], tx: Transaction) -> None:
+async def load_reservations_and_products(events: Sequence[OrderEvent], tx: Transaction) -> None:
     """Lock and load what a batch needs in two statements: first reservations, then products, each in order of ids."""
     orders = [event.order_id for event in events]
     await tx.preload(Reservation, orders)
-    named = {line.product_id for event in events if isinstance(event, OrderPlacedV1) for line in event.lines}
+    product_ids = {line.product_id for event in events if isinstance(event, OrderPlacedV1) for line in event.lines}
     for order in orders:
         reservation = await tx.get(Reservation, order)
-        named.update(reservation.lines if reservation else ())
-    await tx.preload(Product, named)
+        product_ids.update(reservation.lines if reservation else ())
+    await tx.preload(Product, product_ids)
 
 
 async def stock_of(tx: Transaction, product_ids: Iterable[UUID]) -> Stock:
@@ -121,7 +121,8 @@ async def page_of_products(
 ) -> Sequence[Product]:
     """Return up to `limit` products after id `after`, in the order of their listing.
 
-    With `words`, only those whose name contains all of them, in any case. Discontinued ones only if `discontinued`.
+    With `words`, only those whose name contains all of them, in upper or lower case. Discontinued ones only if
+    `discontinued`.
     """
     query = select(Product).order_by(products.c.product_id).limit(limit)
     if words:

@@ -10,7 +10,7 @@ from uuid import UUID
 MAX_UNITS_ON_HAND = 10**9
 """Units to which a seller may restock one product."""
 LOW_STOCK_RESET_FACTOR = 2
-"""Multiple of the low-stock threshold above which the seller can be warned again without a restock."""
+"""Multiple of the low-stock threshold. If more units become available without a restock, the warning is reset."""
 
 
 class Refused(Exception):
@@ -76,8 +76,9 @@ class Product:
     low_stock_said: bool = field(init=False)
     """Whether the seller was warned that stock is low.
 
-    Reset when more is available than the threshold after a restock, or `LOW_STOCK_RESET_FACTOR` times it without
-    one. So orders that come and go near the threshold do not repeat the warning.
+    A restock resets it if more units than the threshold are then available. Any other change resets it if more than
+    `LOW_STOCK_RESET_FACTOR` times the threshold are. So orders that come and go near the threshold do not repeat the
+    warning.
     """
 
     def __post_init__(self) -> None:
@@ -115,15 +116,15 @@ class Product:
         if self.on_hand + quantity > MAX_UNITS_ON_HAND:
             raise TooMuchStock
         self.on_hand += quantity
-        return self._record_stock_change(by=quantity, restocked=True)
+        return self._record_stock_change(difference=quantity, restocked=True)
 
     def reserve(self, quantity: int) -> list[ProductChange]:
         self.reserved += quantity
-        return self._record_stock_change(by=-quantity)
+        return self._record_stock_change(difference=-quantity)
 
     def unreserve(self, quantity: int) -> list[ProductChange]:
         self.reserved -= quantity
-        return self._record_stock_change(by=quantity)
+        return self._record_stock_change(difference=quantity)
 
     def take(self, quantity: int) -> None:
         """Ship reserved units. The number of available units does not change."""
@@ -133,19 +134,20 @@ class Product:
     def put_back(self, quantity: int) -> list[ProductChange]:
         """Return shipped units to stock, even above `MAX_UNITS_ON_HAND`, which limits only restocks by the seller."""
         self.on_hand += quantity
-        return self._record_stock_change(by=quantity)
+        return self._record_stock_change(difference=quantity)
 
-    def _record_stock_change(self, *, by: int, restocked: bool = False) -> list[ProductChange]:
+    def _record_stock_change(self, *, difference: int, restocked: bool = False) -> list[ProductChange]:
+        """Return the changes that follow from a change of the available units by `difference`."""
         if self.discontinued:
             return []
         changes = []
         if self.available == 0:
             changes.append(ProductChange.SOLD_OUT)
-        elif restocked or self.available == by:
+        elif restocked or self.available == difference:  # nothing was available before
             changes.append(ProductChange.RESTOCKED)
         self.version += len(changes)
-        enough = self.low_stock_threshold if restocked else LOW_STOCK_RESET_FACTOR * self.low_stock_threshold
-        if self.available > enough:
+        reset_above = self.low_stock_threshold if restocked else LOW_STOCK_RESET_FACTOR * self.low_stock_threshold
+        if self.available > reset_above:
             self.low_stock_said = False
         elif self.available < self.low_stock_threshold and not self.low_stock_said:
             self.low_stock_said = True

@@ -1,4 +1,4 @@
-"""Products with their stock, and what orders hold of it.
+"""Create products with their stock, and reservations by orders.
 
 Revision ID: 0001
 """

@@ -144,7 +144,7 @@ async def test_the_error_for_an_unknown_currency_says_what_to_write(sam: Client,
     answer = await sam.post("/products", TABLE | {"price": {"amount": 1, "currency": currency}})
     [error] = answer.body["errors"]
     assert error["pointer"] == "/body/price/currency"
-    assert error["detail"].startswith(f"{currency} is no currency of ISO 4217 that prices can be in: write {meant}")
+    assert error["detail"].startswith(f"{currency} is not an ISO 4217 currency code that prices can use: write {meant}")
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1_000_001, 10**30, "1", None])
