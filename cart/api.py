@@ -36,7 +36,7 @@ class LineOut(BaseModel):
     unit_price: Money
     """The price that the customer saw. They never pay more. PUT the item again to accept the current price."""
     new_price: Money | None
-    """The current price, if it differs. A lower one is what is paid; with a higher one the order would be rejected."""
+    """The current price, if it differs. A lower one is paid instead. With a higher one, the order is rejected."""
 
 
 class CartOut(BaseModel):

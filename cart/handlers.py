@@ -13,10 +13,10 @@ from contracts.delivery import AddressRecordedV1
 from marketplace_runtime.database import Transaction, publishes
 
 NO_DELAY = timedelta(0)
-DEADLINE_CHECK_DELAY = timedelta(seconds=10)
-"""Time after which the code checks whether an abandonment deadline was lost.
+LOST_DEADLINE_GRACE_PERIOD = timedelta(seconds=10)
+"""Time to wait before checking whether an abandonment deadline was lost.
 
-It counts from when the deadline was due, or, when a customer returns, from their last use of the cart.
+A sweep counts it from the time at which the deadline was due. A request counts it from the previous use of the cart.
 """
 
 
@@ -134,7 +134,7 @@ async def check_abandonment(event: AbandonmentDueV1, tx: Transaction) -> None:
 @publishes()
 async def find_neglected(tx: Transaction) -> int:
     """Replace lost abandonment deadlines. Returns how many."""
-    carts = await store.carts_with_lost_deadline(tx, tx.now - settings().abandoned_after - DEADLINE_CHECK_DELAY)
+    carts = await store.carts_with_lost_deadline(tx, tx.now - settings().abandoned_after - LOST_DEADLINE_GRACE_PERIOD)
     for cart in carts:
         tx.schedule(AbandonmentDueV1(customer_id=cart.customer_id), after=NO_DELAY)
     return len(carts)
@@ -143,7 +143,7 @@ async def find_neglected(tx: Transaction) -> int:
 async def _touch(cart: Cart, tx: Transaction) -> None:
     """Record that the customer used the cart, and schedule an abandonment deadline unless there is one."""
     due = AbandonmentDueV1(customer_id=cart.customer_id)
-    was_away = tx.now - cart.touched_at > DEADLINE_CHECK_DELAY
+    was_away = tx.now - cart.touched_at > LOST_DEADLINE_GRACE_PERIOD
     if cart.touch(tx.now) or (cart.watched and was_away and not await tx.is_scheduled(due)):
         tx.schedule(due, after=settings().abandoned_after)
 

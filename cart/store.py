@@ -189,6 +189,7 @@ async def carts_with_lost_deadline(tx: Transaction, untouched_since: datetime) -
     )
     wanted = select(Cart).where(*overdue).limit(MAX_CARTS_PER_SWEEP).with_for_update(skip_locked=True, of=carts)
     found = (await tx.session.scalars(wanted)).all()
+    # checked again, since a deadline may have been scheduled after the statement read the schedule
     return [cart for cart in found if not await tx.is_scheduled(AbandonmentDueV1(customer_id=cart.customer_id))]
 
 

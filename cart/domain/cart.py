@@ -77,9 +77,9 @@ class Cart:
         if product.status == Status.DISCONTINUED and (line is None or quantity >= line.quantity):
             raise NoLongerSold(product.product_id) if line else NotSold(product.product_id)
         others = [other for other in self.lines.values() if other is not line]
-        ours = product.price.currency
-        if theirs := [other.unit_price.currency for other in others if other.unit_price.currency != ours]:
-            raise OtherCurrency(product.product_id, cart=theirs[0], product=ours)
+        currency = product.price.currency
+        if other_currencies := [other.unit_price.currency for other in others if other.unit_price.currency != currency]:
+            raise OtherCurrency(product.product_id, cart=other_currencies[0], product=currency)
         if line is None and len(others) >= MAX_LINES:
             raise TooManyLines
         if line is not None and quantity < line.in_checkout:
@@ -133,6 +133,7 @@ class Cart:
         checkout.state = State.CONFIRMED
         for product_id, quantity in checkout.quantities.items():
             if line := self.lines.get(product_id):
+                # after a cancellation, the customer may have removed the units, or ordered them again
                 line.quantity -= min(quantity, line.not_in_checkout)
                 if line.quantity == 0:
                     del self.lines[product_id]

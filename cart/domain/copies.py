@@ -42,7 +42,7 @@ class KnownAddress:
     address_id: UUID | None = None
     """None: the customer has no address."""
     revision: int = 0
-    """Of the newest address event. 0: none was received, but an order was cancelled after it waited for an address."""
+    """Revision of the newest address event. 0 if only a cancellation for lack of an address was received."""
 
     def update_if_newer(self, address_id: UUID | None, revision: int) -> None:
         """Replace the address id if `revision` is newer. Late or duplicate events change nothing."""

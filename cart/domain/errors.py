@@ -16,7 +16,7 @@ class UnknownProduct(Refused):
 
 
 class NoLongerSold(Refused):
-    """What is discontinued cannot be bought: take it out of the cart."""
+    """Discontinued products cannot be bought: remove them from the cart."""
 
 
 class NotSold(NoLongerSold):
@@ -31,16 +31,18 @@ class OtherCurrency(Refused):
     """All lines of a cart are in one currency."""
 
     def __init__(self, product_id: UUID, *, cart: str, product: str) -> None:
-        way_out = "check out what is in it, or take it out, first"
-        super().__init__(product_id, message=f"The cart is in {cart} and this costs {product}: {way_out}.")
+        way_out = "check out or empty the cart first"
+        super().__init__(
+            product_id, message=f"The cart is in {cart}, but this product is priced in {product}: {way_out}."
+        )
 
 
 class StillInCheckout(Refused):
-    """More units than that are being bought right now: take the rest out of the cart, or wait until that is decided."""
+    """More units of the product are in open orders: ask for at least as many, or wait until the orders are decided."""
 
 
 class NothingToBuy(Refused):
-    """The cart holds nothing that is not already being bought."""
+    """Everything in the cart is already in an open order."""
 
 
 class EmptyCart(NothingToBuy):

@@ -1,4 +1,4 @@
-"""Finding carts whose deadline got lost.
+"""Add an index of the carts that wait for an abandonment deadline, to find lost ones.
 
 Revision ID: 0002
 """

@@ -1,4 +1,4 @@
-"""Who has an address.
+"""Add the copy of which customers have an address.
 
 Revision ID: 0003
 """

@@ -10,7 +10,7 @@ from sqlalchemy import event as sqlalchemy_event
 
 from cart import handlers, store
 from cart.domain import Cart, NoLongerSold, NothingToBuy, Price, ProductCopy, UnknownProduct
-from cart.handlers import DEADLINE_CHECK_DELAY
+from cart.handlers import LOST_DEADLINE_GRACE_PERIOD
 from cart.settings import settings
 from contracts import Money
 from contracts.cart import AbandonmentDueV1, Line
@@ -241,7 +241,7 @@ async def test_a_lost_deadline_is_replaced_when_the_customer_comes_back(database
     [product] = await listed(database)
     await put(database, product, 1)
     await lose_deadline(database)
-    await touched_ago(database, DEADLINE_CHECK_DELAY * 2)
+    await touched_ago(database, LOST_DEADLINE_GRACE_PERIOD * 2)
     await put(database, product, 2)
     await put(database, product, 3)
     assert len(await deadlines(database)) == 1
@@ -253,7 +253,7 @@ async def test_a_sweep_finds_abandoned_carts_whose_deadline_was_lost(database: D
     await put(database, product, 1, customer="bob")
     await lose_deadline(database)
     assert await swept(database) == 0, "the deadline is not late yet"
-    await touched_ago(database, settings().abandoned_after + DEADLINE_CHECK_DELAY * 2)
+    await touched_ago(database, settings().abandoned_after + LOST_DEADLINE_GRACE_PERIOD * 2)
     assert await swept(database) == 1
     assert await swept(database) == 0, "a new deadline is scheduled"
     [due] = await deadlines(database)
@@ -270,7 +270,7 @@ async def test_a_deadline_in_the_dead_letters_does_not_count_as_lost(database: D
     [product] = await listed(database)
     await put(database, product, 1)
     await lose_deadline(database)
-    await touched_ago(database, settings().abandoned_after + DEADLINE_CHECK_DELAY * 2)
+    await touched_ago(database, settings().abandoned_after + LOST_DEADLINE_GRACE_PERIOD * 2)
     async with database.transaction() as tx:
         headers = {"cloudEvents_subject": "ann"}
         letter = DeadLetter("key", "abandonment", new_id(), DUE.type, "why", "error", 12, None, headers, b"{}")

@@ -72,7 +72,7 @@ def test_a_sold_out_product_can_be_put_into_a_cart_but_not_a_discontinued_one() 
 def test_a_cart_has_one_currency() -> None:
     euros, pounds = a_product(), a_product(currency="GBP")
     cart = a_cart((euros, 1))
-    both = r"The cart is in EUR and this costs GBP: check out what is in it, or take it out, first\."
+    both = r"The cart is in EUR, but this product is priced in GBP: check out or empty the cart first\."
     with pytest.raises(OtherCurrency, match=both) as refusal:
         cart.put(pounds, 1)
     assert refusal.value.product_ids == (pounds.product_id,)
@@ -108,7 +108,7 @@ def test_units_in_checkout_are_not_bought_again() -> None:
     product = a_product()
     cart = a_cart((product, 3))
     cart.check_out(new_id(), ())
-    with pytest.raises(NothingToBuy, match="nothing that is not already being bought"):
+    with pytest.raises(NothingToBuy, match="already in an open order"):
         cart.check_out(new_id(), ())
     cart.put(product, 5)
     _, changes = cart.check_out(new_id(), ())
@@ -152,7 +152,7 @@ def test_the_quantity_of_a_discontinued_product_can_only_be_lowered() -> None:
     cart = a_cart((product, 3))
     product.update_if_newer(product.name, Price(200, "EUR"), Status.DISCONTINUED, 2)
     for quantity in (3, 4):
-        with pytest.raises(NoLongerSold, match="take it out of the cart"):
+        with pytest.raises(NoLongerSold, match="remove them from the cart"):
             cart.put(product, quantity)
     cart.put(product, 2)
     assert counts(cart) == {product.product_id: (2, 0)}
