@@ -100,13 +100,13 @@ async def list_orders(caller: Caller, tx: Tx, cursor: Cursor[UUID] = None, limit
 @router.get("/orders/{order_id}")
 async def get_order(order_id: UUID, caller: Caller, tx: Tx) -> OrderView:
     """Return one order. Answers 404 until checkout has received it."""
-    return OrderView.model_validate(await _own(order_id, caller, tx))
+    return OrderView.model_validate(await _own_order(order_id, caller, tx))
 
 
 @router.get("/orders/{order_id}/journal")
 async def get_journal(order_id: UUID, caller: Caller, tx: Tx) -> Journal:
     """List all that happened to one order, oldest first."""
-    await _own(order_id, caller, tx)
+    await _own_order(order_id, caller, tx)
     entries = await store.journal_of(tx, order_id)
     return Journal(entries=[EntryView.model_validate(entry) for entry in entries])
 
@@ -126,7 +126,7 @@ async def cancel_order(order_id: UUID, caller: Caller, tx: Tx) -> OrderView:
     return OrderView.model_validate(order)
 
 
-async def _own(order_id: UUID, caller: Caller, tx: Tx) -> Order:
+async def _own_order(order_id: UUID, caller: Caller, tx: Tx) -> Order:
     order = await store.order_for_reading(tx, order_id)
     if order is None:
         raise NotFound(NO_ORDER)

@@ -121,21 +121,22 @@ class Provider:
             "amount": request.amount,
             "currency": request.currency,
         }
-        unknown = request.asked_before
+        outcome_unknown = request.asked_before
         try:
             async for attempt in self._attempts():
                 with attempt:
                     try:
                         status, answer = await self._callee.post("/charges", _key(request), body)
                     except OutcomeUnknown:
-                        unknown = True
+                        outcome_unknown = True
                         raise
         except NotSent:
-            if unknown:  # an earlier request may have charged
+            if outcome_unknown:  # an earlier request may have charged
                 raise
             return NotCharged(self.name, request.request_number)
         except ServerError as failing:
-            if failing.type != NOT_CHARGED or (unknown and not request.asked_before):
+            # Only this call knows of its own lost answers. The order records those of earlier calls, and handles them.
+            if failing.type != NOT_CHARGED or (outcome_unknown and not request.asked_before):
                 raise
             return NotCharged(self.name, request.request_number)
         if status in (200, 201):
@@ -196,7 +197,7 @@ async def connect() -> AsyncIterator[Clients]:
         yield Clients({name: Provider(name, url, session, settings) for name, url in urls.items()})
 
 
-async def pay(request: Charge | Void, clients: Clients) -> Answer:
+async def charge_or_void(request: Charge | Void, clients: Clients) -> Answer:
     """Charge or void at the provider that the request names."""
     provider = clients.providers[request.provider]
     return await (provider.charge(request) if isinstance(request, Charge) else provider.void(request))

@@ -80,7 +80,7 @@ def publish_order_changes(tx: Transaction, order: Order, changes: Sequence[Entry
 
 
 def published_reason(reason: Reason) -> tuple[CancellationReason, str | None]:
-    """Return the reason that the contract has for `reason`, and a detail if that is less specific, otherwise None."""
+    """Return the contract's reason for `reason`. Adds a detail if that is less specific, otherwise None."""
     if reason is Reason.NO_ADDRESS:
         return CancellationReason.SHIPPING_FAILED, "no-address"
     return CancellationReason(reason.value), None

@@ -61,8 +61,8 @@ SERVICE = Service(
             "shipments",
             on(ShipmentDispatchedV1, handlers.note_dispatch, load=load_orders),
             on(ShipmentDeliveredV1, handlers.complete_order, load=load_orders),
-            on(ShipmentFailedV1, handlers.cancel_unsendable, load=load_orders),
-            on(ShipmentCancelledV1, handlers.cancel_stopped, load=load_orders),
+            on(ShipmentFailedV1, handlers.cancel_unshippable_order, load=load_orders),
+            on(ShipmentCancelledV1, handlers.cancel_stopped_order, load=load_orders),
             on(CancellationRefusedV1, handlers.refuse_cancellation, load=load_orders),
         ),
         subscription(
@@ -78,7 +78,7 @@ SERVICE = Service(
             on(
                 StockReservedV1,
                 prepare=handlers.prepare_charge,
-                call=gateways.pay,
+                call=gateways.charge_or_void,
                 record=handlers.record_payment,
                 load=load_orders,
                 attempts=UNLIMITED,
@@ -90,7 +90,7 @@ SERVICE = Service(
             on(
                 ChargeDueV1,
                 prepare=handlers.prepare_charge,
-                call=gateways.pay,
+                call=gateways.charge_or_void,
                 record=handlers.record_payment,
                 load=load_orders,
                 attempts=UNLIMITED,
@@ -101,7 +101,7 @@ SERVICE = Service(
             on(
                 VoidDueV1,
                 prepare=handlers.prepare_void,
-                call=gateways.pay,
+                call=gateways.charge_or_void,
                 record=handlers.record_payment,
                 load=load_orders,
                 attempts=UNLIMITED,

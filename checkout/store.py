@@ -43,15 +43,15 @@ class _JsonArray(sa.TypeDecorator[tuple[Any, ...]]):
     impl = JSONB
     cache_ok = True
 
-    def __init__(self, value: Callable[[dict[str, Any]], _JsonValue]) -> None:
+    def __init__(self, from_json: Callable[[dict[str, Any]], _JsonValue]) -> None:
         super().__init__()
-        self.value = value
+        self.from_json = from_json
 
     def process_bind_param(self, value: tuple[_JsonValue, ...] | None, dialect: sa.Dialect) -> list[dict[str, Any]]:
         return [item.to_json() for item in value or ()]
 
     def process_result_value(self, value: list[dict[str, Any]] | None, dialect: sa.Dialect) -> tuple[_JsonValue, ...]:
-        return tuple(self.value(item) for item in value or ())
+        return tuple(self.from_json(item) for item in value or ())
 
 
 class _TextArray(sa.TypeDecorator[tuple[str, ...]]):

@@ -37,7 +37,7 @@ class Order:
     asks: int = 0
     """Number of the last charge request."""
     doubtful: bool = False
-    """More than one request to the open provider was started, so an earlier one may still arrive there."""
+    """More than one charge request was sent to `provider`, so an earlier one may still arrive there."""
     refusals: int = 0
     """Number of times that a provider certainly did not charge."""
     closed: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Order:
     def fold(cls, entries: Iterable[Entry]) -> Self:
         """Compute the order from its whole journal. The same journal always gives the same order."""
         first, *rest = entries
-        lines, total = _priced(first.data)
+        lines, total = _lines_and_total(first.data)
         order = cls(
             order_id=first.order_id,
             customer_id=first.data["customer_id"],
@@ -73,7 +73,7 @@ class Order:
             case EntryType.STOCK_RESERVED:
                 self.status = Status.PAYING
                 if "lines" in data:  # a price was lowered since the customer saw it
-                    self.lines, self.total = _priced(data)
+                    self.lines, self.total = _lines_and_total(data)
             case EntryType.STOCK_REJECTED:
                 self.rejected_lines = tuple(RejectedLine.from_json(line) for line in data["lines"])
             case EntryType.ADDRESS_AWAITED:
@@ -130,5 +130,5 @@ def _id(text: str | None) -> UUID | None:
     return UUID(text) if text else None
 
 
-def _priced(data: dict[str, Any]) -> tuple[tuple[Line, ...], Money]:
+def _lines_and_total(data: dict[str, Any]) -> tuple[tuple[Line, ...], Money]:
     return tuple(Line.from_json(line) for line in data["lines"]), Money(**data["total"])

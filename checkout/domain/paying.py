@@ -54,8 +54,8 @@ def record_decline(order: Order, provider: str, at: datetime) -> list[Entry]:
 def record_not_charged(order: Order, provider: str, request_number: int, at: datetime) -> list[Entry]:
     """Record that the provider did not charge by the request `request_number`.
 
-    The outcome is certain if this was the only request. If another was started before or since, it may still arrive
-    at the provider. Then its key is closed before another provider is asked.
+    The outcome is certain if this was the only request to the provider. If there was another one, it may still arrive
+    there. Then the provider's idempotency key is closed before another provider is asked.
     """
     if not _is_open(order, provider) or order.payment is Payment.CLOSING:
         return []
@@ -121,7 +121,8 @@ def key_to_close(order: Order) -> str | None:
 
 
 def every_provider_refused(order: Order) -> bool:
-    """Whether all usable providers were asked in this round. Then the next request waits for a pause."""
+    """Whether every usable provider refused in this round. Then the next request starts a new round, after a pause."""
+    # a round goes through the providers in alphabetical order
     return _next_provider(order) <= (order.provider or "")
 
 

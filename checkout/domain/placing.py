@@ -40,7 +40,7 @@ def place(
 
 
 def reserve(order: Order, at: datetime, lowered: Mapping[UUID, Money] | None = None) -> list[Entry]:
-    """Record that the catalog reserved every line. The customer pays the prices in `lowered` where there is one.
+    """Record that the catalog reserved every line. For products in `lowered`, the customer pays that price.
 
     `lowered` maps products that cost less than the customer saw to their current price. Raises `Inconsistent` if a
     price is higher than that of its line, in another currency, or of a product that was not ordered.
@@ -70,18 +70,18 @@ def reject(order: Order, lines: Iterable[RejectedLine], at: datetime) -> list[En
     ]
 
 
-def set_address(order: Order, known: UUID | None, at: datetime) -> list[Entry]:
+def set_address(order: Order, current_address_id: UUID | None, at: datetime) -> list[Entry]:
     """Set the delivery address before the first charge request, or record that the order waits for one.
 
-    The order keeps the address that it had at checkout. If it had none, or was waiting, it takes `known`, the
-    customer's current address. If `known` is None, the customer has no address at the moment and the order waits.
+    The order keeps the address that it had at checkout. If it had none, or was waiting, it takes
+    `current_address_id`. If that is None, the customer has no address at the moment and the order waits.
     """
     if order.status is not Status.PAYING or order.payment is not Payment.NONE:
         return []
-    if known is None:
+    if current_address_id is None:
         return [] if order.awaits_address else order.record(EntryType.ADDRESS_AWAITED, at)
     if order.awaits_address or order.address_id is None:
-        return order.record(EntryType.ADDRESS_KNOWN, at, address_id=str(known))
+        return order.record(EntryType.ADDRESS_KNOWN, at, address_id=str(current_address_id))
     return []
 
 

@@ -33,25 +33,25 @@ def refuse_cancellation(order: Order, reason: str, at: datetime) -> list[Entry]:
 
 def cancel_confirmed(order: Order, reason: Reason, at: datetime) -> list[Entry]:
     """Cancel the order because no parcel was sent and none will be. The money is refunded."""
-    return order.record(EntryType.CANCELLED, at, reason=reason) if _is_with_delivery(order) else []
+    return order.record(EntryType.CANCELLED, at, reason=reason) if _awaits_delivery(order) else []
 
 
 def record_dispatch(order: Order, carrier: str, tracking_code: str, at: datetime) -> list[Entry]:
-    if _is_with_delivery(order) and not order.dispatched:
+    if _awaits_delivery(order) and not order.dispatched:
         return order.record(EntryType.DISPATCHED, at, carrier=carrier, tracking_code=tracking_code)
     return []
 
 
 def record_delivery(order: Order, at: datetime) -> list[Entry]:
-    return order.record(EntryType.DELIVERED, at) if _is_with_delivery(order) else []
+    return order.record(EntryType.DELIVERED, at) if _awaits_delivery(order) else []
 
 
 def record_delay(order: Order, at: datetime) -> list[Entry]:
     """Record that the parcel did not leave before the deadline, for the customer to read."""
-    if _is_with_delivery(order) and not order.dispatched and not order.shipping_delayed:
+    if _awaits_delivery(order) and not order.dispatched and not order.shipping_delayed:
         return order.record(EntryType.SHIPPING_DELAYED, at)
     return []
 
 
-def _is_with_delivery(order: Order) -> bool:
+def _awaits_delivery(order: Order) -> bool:
     return order.status in (Status.CONFIRMED, Status.CANCELLING)

@@ -12,8 +12,8 @@ from checkout.handlers.payments import (
 from checkout.handlers.placing import expire_order, place_order, reject_order, schedule_expiry, stop_waiting_for_stock
 from checkout.handlers.shipments import (
     cancel_order,
-    cancel_stopped,
-    cancel_unsendable,
+    cancel_stopped_order,
+    cancel_unshippable_order,
     complete_order,
     note_delay,
     note_dispatch,
@@ -22,8 +22,8 @@ from checkout.handlers.shipments import (
 
 __all__ = [
     "cancel_order",
-    "cancel_stopped",
-    "cancel_unsendable",
+    "cancel_stopped_order",
+    "cancel_unshippable_order",
     "complete_order",
     "copy_address",
     "expire_order",

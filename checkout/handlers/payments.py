@@ -34,13 +34,14 @@ async def prepare_charge(event: StockReservedV1 | ChargeDueV1, tx: Transaction) 
     """
     order = await order_of(tx, event.order_id)
     changes = _reserve(order, event, tx) if isinstance(event, StockReservedV1) else []
-    known = await tx.peek(KnownAddress, order.customer_id)
-    changes += placing.set_address(order, known.address_id if known else order.address_id, tx.now)
-    provider, asked = paying.choose_provider(order, tx.now)
+    address = await tx.peek(KnownAddress, order.customer_id)
+    # before any address event was received, the address of the checkout is assumed to be current
+    changes += placing.set_address(order, address.address_id if address else order.address_id, tx.now)
+    provider, request_entries = paying.choose_provider(order, tx.now)
     if order.awaits_address:
         interval = min(max(tx.now - order.updated_at, MIN_ADDRESS_CHECK_INTERVAL), MAX_ADDRESS_CHECK_INTERVAL)
         tx.schedule(ChargeDueV1(order_id=order.order_id), after=interval)
-    publish_order_changes(tx, order, changes + asked)
+    publish_order_changes(tx, order, changes + request_entries)
     if provider is None:
         return _void(order)
     total = order.total
@@ -49,7 +50,7 @@ async def prepare_charge(event: StockReservedV1 | ChargeDueV1, tx: Transaction) 
 
 @publishes()
 async def prepare_void(event: VoidDueV1, tx: Transaction) -> Void | None:
-    """Return the void of the key that may hold the money of an order that was given up. None if there is none."""
+    """Return the void for an order that was given up while a provider may hold its money. None if none is needed."""
     return _void(await order_of(tx, event.order_id))
 
 
@@ -93,7 +94,7 @@ async def record_refund(event: RefundDueV1, answer: Refunded, tx: Transaction) -
 
 
 def _reserve(order: Order, event: StockReservedV1, tx: Transaction) -> list[Entry]:
-    lowered = {less.product_id: Money(*less.price.parts) for less in event.lowered or ()}
+    lowered = {lowered_price.product_id: Money(*lowered_price.price.parts) for lowered_price in event.lowered or ()}
     try:
         return placing.reserve(order, tx.now, lowered)
     except Inconsistent as error:

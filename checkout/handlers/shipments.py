@@ -44,7 +44,7 @@ async def complete_order(event: ShipmentDeliveredV1, tx: Transaction) -> None:
 
 
 @publishes(OrderCancelledV1)
-async def cancel_unsendable(event: ShipmentFailedV1, tx: Transaction) -> None:
+async def cancel_unshippable_order(event: ShipmentFailedV1, tx: Transaction) -> None:
     """Cancel and refund an order whose parcel no carrier took, or that had no address."""
     order = await order_of(tx, event.order_id)
     has_no_address = event.reason is ShipmentFailureReason.NO_ADDRESS
@@ -53,7 +53,7 @@ async def cancel_unsendable(event: ShipmentFailedV1, tx: Transaction) -> None:
 
 
 @publishes(OrderCancelledV1)
-async def cancel_stopped(event: ShipmentCancelledV1, tx: Transaction) -> None:
+async def cancel_stopped_order(event: ShipmentCancelledV1, tx: Transaction) -> None:
     """Cancel and refund an order whose parcel was stopped at the customer's request."""
     order = await order_of(tx, event.order_id)
     publish_order_changes(tx, order, shipping.cancel_confirmed(order, Reason.CUSTOMER, tx.now))

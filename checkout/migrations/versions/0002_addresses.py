@@ -1,4 +1,4 @@
-"""Which customers have an address, and which orders wait for one.
+"""Add the copy of which customers have an address, and mark orders that wait for one.
 
 Revision ID: 0002
 """
@@ -13,7 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("create table addresses (customer_id text primary key, address_id uuid, revision bigint not null)")
-    # the default is for what older code inserts meanwhile
+    # the default is for rows that older replicas insert during the upgrade
     op.execute(
         "alter table orders add column address_id uuid, add column awaits_address boolean not null default false"
     )

@@ -42,11 +42,11 @@ def a_charge(*, asked_before: bool = False) -> Charge:
 
 async def test_a_request_tells_the_provider_its_timeout(callee: Callee, outside: Clients) -> None:
     callee.answering.set()
-    assert await gateways.pay(a_charge(), outside) == Captured("a")
+    assert await gateways.charge_or_void(a_charge(), outside) == Captured("a")
     async with within(2 * TIMEOUT_S):
-        assert await gateways.pay(a_charge(), outside) == Captured("a")
+        assert await gateways.charge_or_void(a_charge(), outside) == Captured("a")
     async with within(TIMEOUT_S / 2):
-        assert await gateways.pay(a_charge(), outside) == Captured("a")
+        assert await gateways.charge_or_void(a_charge(), outside) == Captured("a")
     assert callee.told_s[:2] == [TIMEOUT_S, TIMEOUT_S]
     assert CONNECT_S < callee.told_s[2] < TIMEOUT_S / 2
 
@@ -56,7 +56,7 @@ async def test_a_sent_charge_is_in_doubt_at_the_deadline_and_is_not_retried_with
 ) -> None:
     with pytest.raises(OutcomeUnknown):
         async with within(early + 2 * CONNECT_S):
-            await gateways.pay(a_charge(), outside)
+            await gateways.charge_or_void(a_charge(), outside)
     assert len(callee.told_s) == 1
 
 
@@ -65,7 +65,7 @@ async def test_a_charge_in_doubt_is_retried_if_there_is_time(callee: Callee, mon
     async with gateways.connect() as outside:
         with pytest.raises(OutcomeUnknown):
             async with within(TIMEOUT_S):
-                await gateways.pay(a_charge(), outside)
+                await gateways.charge_or_void(a_charge(), outside)
     assert len(callee.told_s) == 2
 
 
@@ -73,9 +73,9 @@ async def test_a_charge_that_could_not_be_answered_in_time_is_not_sent(
     callee: Callee, outside: Clients, early: float
 ) -> None:
     async with within(early + CONNECT_S):
-        assert await gateways.pay(a_charge(), outside) == NotCharged("a", request_number=3)
+        assert await gateways.charge_or_void(a_charge(), outside) == NotCharged("a", request_number=3)
         with pytest.raises(NotSent):  # an earlier call may have charged
-            await gateways.pay(a_charge(asked_before=True), outside)
+            await gateways.charge_or_void(a_charge(asked_before=True), outside)
         with pytest.raises(NotSent):
-            await gateways.pay(Void(new_id(), "a"), outside)
+            await gateways.charge_or_void(Void(new_id(), "a"), outside)
     assert callee.told_s == []

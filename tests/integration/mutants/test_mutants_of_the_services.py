@@ -63,9 +63,9 @@ async def pay(
         async with gateways.connect() as providers:
             await set_dial(http, "payments-a", lost_answer_rate=1)
             with pytest.raises(gateways.OutcomeUnknown):
-                await gateways.pay(charge, providers)
+                await gateways.charge_or_void(charge, providers)
             await set_dial(http, "payments-a")
-            assert await gateways.pay(charge, providers) == gateways.Captured("a")
+            assert await gateways.charge_or_void(charge, providers) == gateways.Captured("a")
         ledger = await read_payments(http, outside.url)
         right = a_world()
         held = [replace(entry, order_id=KEPT) for entry in ledger if entry.order_id == str(order)]

@@ -84,8 +84,8 @@ WITHOUT_CALL: dict[type[Event], Handler] = {
     AddressErasedV1: handlers.copy_address,
     ShipmentDispatchedV1: handlers.note_dispatch,
     ShipmentDeliveredV1: handlers.complete_order,
-    ShipmentFailedV1: handlers.cancel_unsendable,
-    ShipmentCancelledV1: handlers.cancel_stopped,
+    ShipmentFailedV1: handlers.cancel_unshippable_order,
+    ShipmentCancelledV1: handlers.cancel_stopped_order,
     CancellationRefusedV1: handlers.refuse_cancellation,
 }
 WITH_CALL: dict[type[Event], tuple[Any, Any]] = {
