@@ -92,7 +92,7 @@ class ShipmentBody(BaseModel):
     delivered_at: datetime | None
 
 
-class Tracked(BaseModel):
+class TrackedParcel(BaseModel):
     """The parcel that a carrier's callback is about."""
 
     shipment_id: UUID
@@ -106,7 +106,7 @@ class Tracking(BaseModel):
 
     type: Literal["shipment.dispatched", "shipment.delivered"]
     timestamp: datetime
-    data: Tracked
+    data: TrackedParcel
 
 
 @router.put("/addresses/{customer}")
@@ -170,7 +170,7 @@ async def post_tracking(carrier: Literal["a", "b"], request: Request, tx: Tx) ->
             delivered=tracking.type == "shipment.delivered",
         )
     except WrongCarrier:
-        # Sending it again would change nothing, so it is accepted. It should not happen: the log tells operators.
+        # The callback is accepted, since a repetition could not succeed either. The log reports it to operators.
         log.error("tracking by a carrier that should not have the parcel", order_id=str(tracking.data.order_id))
         known = True
     if not known:
@@ -183,17 +183,17 @@ def _verify(body: bytes, request: Request) -> None:
     webhook = Webhook(webhooks().carrier_webhook_secret.get_secret_value())
     try:
         webhook.verify(body, dict(request.headers), json_parse=False)
-    except (WebhookVerificationError, ValueError) as error:  # ValueError: not base64, UTF-8 or a pair
+    except (WebhookVerificationError, ValueError) as error:  # ValueError: malformed signature or body
         raise BadSignature from error
 
 
 def _to_response(shipment: Shipment) -> ShipmentBody:
-    searching = shipment.aim is Aim.REBOOK
+    is_rebooking = shipment.aim is Aim.REBOOK
     return ShipmentBody(
         order_id=shipment.order_id,
         shipment_id=shipment.shipment_id,
-        status=Status.SCHEDULED if searching else shipment.status,
-        carrier=None if searching or shipment.status is Status.SCHEDULED else shipment.carrier,
+        status=Status.SCHEDULED if is_rebooking else shipment.status,
+        carrier=None if is_rebooking or shipment.status is Status.SCHEDULED else shipment.carrier,
         tracking_code=shipment.tracking_code,
         failure=shipment.failure,
         scheduled_at=shipment.scheduled_at,

@@ -160,7 +160,7 @@ async def erase_addresses(tx: Transaction, customer_id: str) -> None:
 
 
 async def delete_past_addresses(tx: Transaction, replaced_before: datetime) -> None:
-    """Delete past addresses of before that time to which no parcel is under way, at most `MAX_ADDRESSES_PER_SWEEP`."""
+    """Delete addresses replaced before that time to which no parcel is under way. At most `MAX_ADDRESSES_PER_SWEEP`."""
     under_way = shipments.c.look_at.is_not(None) & (shipments.c.address_id == past_addresses.c.address_id)
     old = (
         sa.select(past_addresses.c.address_id)

@@ -1,8 +1,10 @@
 """The rules of a shipment: one parcel per order, by one of two carriers, stopped only if it still can be.
 
 A carrier acts once per idempotency key, however often it is asked. A shipment has one key at each carrier.
-`carrier` is stored before the first request is sent. Only two things reset it: a certain "not booked" to the only
-request ever sent under its key, or the closing of the key. After any other outcome (no answer, a crash, a late
+To close a key is to make the carrier cancel any booking under it, and refuse all later ones.
+
+`carrier` is stored before the first request is sent. It is reset in two cases only: the carrier answered "not booked"
+to the only request ever sent under its key, or the key was closed. After any other outcome (no answer, a crash, a late
 arrival), the parcel stays with that carrier. So no two carriers ever hold it.
 """
 
@@ -22,7 +24,7 @@ MAX_CHECK_INTERVAL = timedelta(hours=1)
 """Longest interval at which a silent carrier is asked where a parcel is."""
 
 RECENT_REQUEST_SHARE = 2 / 3
-"""Share of the shipping deadline. If the last request to a carrier is older, delivery was not trying to book."""
+"""Share of the shipping deadline. If no carrier was asked for that long, an outage of delivery is assumed."""
 
 
 class WrongCarrier(Exception):
@@ -46,7 +48,7 @@ class Shipment:
     asked_at: datetime | None = None
     """When a carrier was last asked to book the parcel."""
     doubtful: bool = False
-    """More than one request was sent to `carrier`. After a "not booked", the outcome of the others is unknown."""
+    """More than one request was sent to `carrier`. After a "not booked", another may still book the parcel."""
     refusals: int = 0
     """Number of certain "not booked" answers."""
     closed: list[str] = field(default_factory=list)
@@ -76,7 +78,7 @@ class Shipment:
     def choose_carrier(self, now: datetime) -> str:
         """Choose the carrier to ask next, and record it. Commit this before the request is sent."""
         if self.carrier is None:
-            self.carrier = self._open[self.refusals % len(self._open)]
+            self.carrier = self._open_carriers[self.refusals % len(self._open_carriers)]
         else:
             self.doubtful = True
         self.asked_at = now
@@ -108,7 +110,7 @@ class Shipment:
         self.refusals += 1
         if self.status is Status.STOPPING:
             return self._apply_aim()
-        others_left = self.refusals % len(self._open)
+        others_left = self.refusals % len(self._open_carriers)
         return [ShipmentChange.TO_BE_BOOKED if others_left else ShipmentChange.REFUSED_BY_ALL_CARRIERS]
 
     # -- stopping ------------------------------------------------------------------------------------------
@@ -129,18 +131,18 @@ class Shipment:
             case _:
                 return self._stop(Aim.CANCEL)
 
-    def check_deadline(self, now: datetime, within: timedelta, *, has_address: bool) -> list[ShipmentChange]:
+    def check_deadline(self, now: datetime, time_limit: timedelta, *, has_address: bool) -> list[ShipmentChange]:
         """Give up the shipment at its deadline if no carrier has booked it. A booked one continues.
 
         The deadline is extended if missed by more than `DEADLINE_TOLERANCE`, or if no carrier was asked lately although
         there was an address. So an outage of delivery itself fails no shipment.
         """
-        searching = self.status is Status.SCHEDULED or self.aim is Aim.REBOOK
-        if not searching:
+        needs_carrier = self.status is Status.SCHEDULED or self.aim is Aim.REBOOK
+        if not needs_carrier:
             return []
-        was_trying = self.asked_at is not None and now - self.asked_at < within * RECENT_REQUEST_SHARE
+        was_trying = self.asked_at is not None and now - self.asked_at < time_limit * RECENT_REQUEST_SHARE
         if now > self.due_at + DEADLINE_TOLERANCE or (has_address and not was_trying):
-            self.due_at = now + within
+            self.due_at = now + time_limit
             booking = [ShipmentChange.TO_BE_BOOKED] if self.status is Status.SCHEDULED else []
             return [ShipmentChange.DEADLINE_EXTENDED, *booking]
         self.failure = Failure.NO_CARRIER if has_address or self.asked_at else Failure.NO_ADDRESS
@@ -158,7 +160,7 @@ class Shipment:
         return self._apply_aim()
 
     def record_already_dispatched(self, carrier: str) -> list[ShipmentChange]:
-        """Record that the carrier could not stop the parcel. Its tracking reports the rest."""
+        """Record that the carrier could not stop the parcel. Tracking reports its dispatch later."""
         if carrier != self.carrier or self.status is not Status.STOPPING:
             return []
         self.status = Status.BOOKED
@@ -205,11 +207,11 @@ class Shipment:
         return self.status in (Status.DELIVERED, Status.CANCELLED, Status.FAILED)
 
     def schedule_next_check(self, now: datetime, min_interval: timedelta) -> None:
-        """Set the next check after the age of the shipment, within `min_interval` and `MAX_CHECK_INTERVAL`."""
+        """Set the next check. Its interval is the shipment's age, from `min_interval` to `MAX_CHECK_INTERVAL`."""
         self.look_at = now + min(max(now - self.scheduled_at, min_interval), MAX_CHECK_INTERVAL)
 
     @property
-    def _open(self) -> list[str]:
+    def _open_carriers(self) -> list[str]:
         return [carrier for carrier in CARRIERS if carrier not in self.closed]
 
     def _stop(self, aim: Aim) -> list[ShipmentChange]:
@@ -225,12 +227,13 @@ class Shipment:
         if aim is Aim.CANCEL:
             self.status, self.failure, self.look_at = Status.CANCELLED, None, None
             return [ShipmentChange.CANCELLED]
-        if aim is Aim.GIVE_UP or not self._open:
+        if aim is Aim.GIVE_UP or not self._open_carriers:
             self.status, self.failure, self.look_at = Status.FAILED, self.failure or Failure.NO_CARRIER, None
             return [ShipmentChange.FAILED]
         self.status = Status.SCHEDULED
         return [ShipmentChange.TO_BE_BOOKED]
 
     def _resume(self) -> list[ShipmentChange]:
+        """Continue the shipment, which could not be stopped. Returns the refusal if the customer asked to stop it."""
         aim, self.aim, self.failure = self.aim, None, None
         return [ShipmentChange.CANCELLATION_REFUSED] if aim is Aim.CANCEL else []

@@ -38,7 +38,10 @@ async def erase_address(tx: Transaction, customer_id: str) -> None:
 
 @publishes(AddressRecordedV1)
 async def announce_addresses(tx: Transaction) -> int:
-    """Publish addresses that older versions of the service recorded without publishing them. Returns 0."""
+    """Publish addresses that older versions of the service recorded without publishing them.
+
+    Returns 0, since nothing was stuck.
+    """
     for address in await store.unpublished_addresses(tx):
         publish_address_changes(tx, address, address.record(tx.new_id(), await store.next_revision(tx)))
     return 0
@@ -46,6 +49,6 @@ async def announce_addresses(tx: Transaction) -> int:
 
 @publishes()
 async def forget_past_addresses(tx: Transaction) -> int:
-    """Delete replaced addresses to which no parcel can go any more. Returns 0."""
+    """Delete replaced addresses to which no parcel can go any more. Returns 0, since nothing was stuck."""
     await store.delete_past_addresses(tx, tx.now - PAST_ADDRESS_RETENTION)
     return 0

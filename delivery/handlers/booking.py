@@ -45,7 +45,7 @@ async def prepare_booking(event: ShipmentScheduledV1 | BookingDueV1, tx: Transac
 
 @publishes()
 async def prepare_unbooking(event: UnbookingDueV1, tx: Transaction) -> Unbook | None:
-    """Return the cancellation at the carrier that may hold a parcel which must not leave. None if there is none."""
+    """Return the request to cancel the booking of a shipment that is being stopped. None if no carrier may hold it."""
     shipment = await existing_shipment(tx, event.order_id)
     if shipment.status is not Status.STOPPING or shipment.carrier is None:
         return None

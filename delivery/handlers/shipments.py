@@ -27,8 +27,10 @@ async def schedule_shipment(event: OrderConfirmedV1, tx: Transaction) -> None:
     """Create the shipment of a confirmed order, unless CancellationRequested arrived first."""
     if await tx.get(Shipment, event.order_id) is not None:
         return
-    now, within = tx.now, deadlines().shipping
-    shipment = Shipment(event.order_id, tx.new_id(), event.customer_id, now, now + within, address_id=event.address_id)
+    now, time_limit = tx.now, deadlines().shipping
+    shipment = Shipment(
+        event.order_id, tx.new_id(), event.customer_id, now, now + time_limit, address_id=event.address_id
+    )
     shipment.schedule_next_check(now, deadlines().carrier_silence)
     tx.add(shipment)
     publish_shipment_changes(tx, shipment, [ShipmentChange.SCHEDULED])
@@ -69,7 +71,7 @@ async def look_after_shipments(tx: Transaction) -> int:
         due, at = _next_step(shipment, now)
         if not await tx.is_scheduled(due):
             tx.schedule(due, after=max(at - now, NO_DELAY))
-            lost += not shipment.is_with_carrier
+            lost += not shipment.is_with_carrier  # a tracking request is scheduled only here, so none was lost
         shipment.schedule_next_check(now, deadlines().carrier_silence)
     return lost
 

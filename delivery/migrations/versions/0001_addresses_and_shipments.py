@@ -1,4 +1,4 @@
-"""Addresses, and shipments with what is known of their bookings.
+"""Create addresses, and shipments with the state of their bookings.
 
 Revision ID: 0001
 """

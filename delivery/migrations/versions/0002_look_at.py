@@ -1,4 +1,4 @@
-"""When somebody looks whether a shipment still gets on.
+"""Add the time at which a sweep next checks the progress of a shipment.
 
 Revision ID: 0002
 """
@@ -15,7 +15,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("shipments", sa.Column("look_at", sa.DateTime(timezone=True)))
     op.execute("update shipments set look_at = now() where status not in ('delivered', 'cancelled', 'failed')")
-    # for what older code inserts meanwhile
+    # for rows that older replicas insert during the upgrade
     op.execute("alter table shipments alter look_at set default now() + interval '30 seconds'")
     is_there = sa.text("look_at is not null")
     op.create_index("shipments_look_at", "shipments", ["look_at"], postgresql_where=is_there)

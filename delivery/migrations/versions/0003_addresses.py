@@ -1,4 +1,4 @@
-"""Addresses have ids and revisions, and stay for orders of their time.
+"""Add ids and revisions of addresses, and keep replaced addresses for orders that were placed before.
 
 Revision ID: 0003
 """
@@ -12,7 +12,7 @@ depends_on = None
 
 STATEMENTS = (
     "create sequence address_revisions",
-    # null: what is here, and what older code inserts meanwhile; it is said, once, by a sweep
+    # null: existing rows, and those that older replicas insert during the upgrade; a sweep publishes them once
     "alter table addresses add column address_id uuid, add column revision bigint",
     "create index addresses_unsaid on addresses (customer_id) where revision is null",
     """
