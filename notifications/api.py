@@ -19,9 +19,9 @@ ADDRESS = rf"^{ATOM}(\.{ATOM})*@{LABEL}(\.{LABEL})*$"
 
 
 def validate_mail_address(text: str) -> str:
-    """Return `text` if it is a mail address. Otherwise raises ValueError with a message for people, not a pattern."""
+    """Return `text` if it is a mail address. Otherwise raises ValueError with a readable message."""
     if not re.fullmatch(ADDRESS, text, re.ASCII):
-        raise ValueError("This is no mail address that can be written to: use one like ada@example.com, in ASCII.")
+        raise ValueError("This is not a valid mail address: use one like ada@example.com, in ASCII.")
     return text
 
 

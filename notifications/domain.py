@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 MESSAGE_ID_NAMESPACE = UUID("6b0f5f0a-4a0e-5d0c-9c58-0f1d1f3b7a51")
-"""Namespace of message ids (UUIDv5). Never change it, or mail about known subjects is sent again."""
+"""Namespace of message ids (UUIDv5). Never change it, or mail about known matters is sent again."""
 
 
 class Kind(StrEnum):
@@ -75,7 +75,7 @@ class Notice:
     """Something about which a person is to be notified."""
 
     about: str
-    """The subject, of which there is one message per kind: an order, or one event about a product, cart or endpoint."""
+    """The matter, with one message per kind: an order, or one event about a product, cart or endpoint."""
     kind: Kind
     person_id: str
     text: str
@@ -98,7 +98,7 @@ class Message:
     kind: Kind
     person_id: str
     event_id: UUID
-    """The event for which the mail is sent. While that is in progress, another event about the same sends nothing."""
+    """The event for which the mail is sent. Another event about the same matter and of the same kind sends no mail."""
     created_at: datetime
     status: Status = Status.PENDING
     failure: Failure | None = None
@@ -130,7 +130,7 @@ class Message:
 
 
 def notification_id(about: str, kind: Kind) -> UUID:
-    """Return the message id, derived from subject and kind. So a second message about the same has the same id."""
+    """Return the message id, derived from matter and kind. So a second event about them leads to the same message."""
     return uuid5(MESSAGE_ID_NAMESPACE, f"{kind}:{about}")
 
 

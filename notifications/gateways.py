@@ -77,7 +77,7 @@ class Mailer:
             try:
                 async with asyncio.timeout(self._settings.smtp_timeout_s), self._connection() as connection:
                     return await self._submit(connection, mail.to, message)
-            except aiosmtplib.SMTPResponseException as error:  # it refuses us, whatever the recipient
+            except aiosmtplib.SMTPResponseException as error:  # refuses the session or the sender, not the recipient
                 raise MailNotAccepted(f"the mail server answered {error.code}") from None
             except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
                 raise MailNotAccepted(f"the mail server is unavailable: {type(error).__name__}") from None

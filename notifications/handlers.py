@@ -25,7 +25,8 @@ time until it is dead-lettered."""
 async def prepare_mail(event: MailEvent, tx: Transaction) -> Mail | None:
     """Record that a mail is about to be sent, and return it.
 
-    Returns None if it was sent before, or for another event, or if the person has no contact data or does not want it.
+    Returns None if it was sent before, if another event sends it, or if the person has no contact data or does not want
+    it.
     """
     event_id, notice = _cause_id(tx), await _notice(event, tx)
     message = await tx.get(Message, notice.notification_id)
@@ -79,7 +80,7 @@ async def load_for_orders(events: Sequence[OrderEvent], tx: Transaction) -> None
 
 
 def about_of(event: MailEvent, tx: Transaction) -> str:
-    """Return the subject of the mail, of which there is one message per kind.
+    """Return the matter of the mail, about which there is one message per kind.
 
     It is the order, or one event about a cart, product or endpoint.
     """

@@ -18,9 +18,9 @@ from notifications.domain import Kind
 
 CANCELLATION_TEXTS = {
     CancellationReason.CUSTOMER: "as you wished",
-    CancellationReason.STOCK_REJECTED: "since not all of it could be had",
+    CancellationReason.STOCK_REJECTED: "since not everything in it was available",
     CancellationReason.PRICE_CHANGED: "since a price had changed",
-    CancellationReason.NO_STOCK_ANSWER: "since we could not find out whether all of it can be had",
+    CancellationReason.NO_STOCK_ANSWER: "since we could not find out whether everything in it is available",
     CancellationReason.RESERVATION_EXPIRED: "since it was not paid in time",
     CancellationReason.PAYMENT_DECLINED: "since the payment was declined",
     CancellationReason.PAYMENT_TIMED_OUT: "since the payment did not succeed in time",
@@ -35,7 +35,7 @@ DETAIL_TEXTS = {
 DISABLED_TEXTS = {
     WebhookDisabledReason.FAILING: "it has failed for too long",
     WebhookDisabledReason.GONE: "it answered 410 Gone",
-    WebhookDisabledReason.OVERRUN: "more events wait for it than are kept",
+    WebhookDisabledReason.OVERRUN: "too many events are waiting for it",
 }
 
 OrderEvent = (
@@ -93,7 +93,7 @@ def text_of(event: MailEvent) -> str:  # noqa: PLR0911 - one arm per event
                 f"Nothing is sent to your webhook endpoint {event.endpoint_id} any more: "
                 f"{DISABLED_TEXTS[event.reason]}.\n"
                 f"Once it works, POST {path}/enable. What it misses until then is kept for 7 days:\n"
-                f"POST {path}/redeliver-missed has it sent.\n"
+                f"to have it sent, POST {path}/redeliver-missed.\n"
             )
 
 

@@ -68,12 +68,12 @@ async def load_messages_and_contacts(
 
 async def messages_of(tx: Transaction, person_id: str, *, after: UUID | None, limit: int) -> Sequence[Message]:
     """Return at most `limit` of a person's messages, newest first; with `after`, those that follow this message."""
-    place = messages.c.created_at, messages.c.notification_id
+    sort_key = messages.c.created_at, messages.c.notification_id
     query = sa.select(Message).where(messages.c.person_id == person_id)
     if after is not None:
-        last = sa.select(*place).where(messages.c.notification_id == after, messages.c.person_id == person_id)
-        query = query.where(sa.tuple_(*place) < last.scalar_subquery())
-    query = query.order_by(*(column.desc() for column in place)).limit(limit)
+        last = sa.select(*sort_key).where(messages.c.notification_id == after, messages.c.person_id == person_id)
+        query = query.where(sa.tuple_(*sort_key) < last.scalar_subquery())
+    query = query.order_by(*(column.desc() for column in sort_key)).limit(limit)
     return (await tx.session.scalars(query)).all()
 
 

@@ -110,20 +110,18 @@ class Redelivered(BaseModel):
 async def register(body: NewEndpoint, caller: Caller, tx: Tx, response: Response) -> EndpointWithSecret:
     """Register an endpoint. From now on, each of these events is sent to it at least once."""
     if body.everyones and "operator" not in caller.roles:
-        raise Forbidden("`everyones` is for the role operator: leave it out, or come with an operator's token.")
+        raise Forbidden("`everyones` is for the role operator: leave it out, or use an operator's token.")
     for pattern in body.events:
         if not any(matches(pattern, event.type) for event in handlers.WEBHOOK_EVENTS):
             known = ", ".join(event.type for event in handlers.WEBHOOK_EVENTS)
-            raise Unprocessable(
-                f"{pattern} is no event that webhooks are sent for. Write *, checkout.*, or one of these: {known}."
-            )
+            raise Unprocessable(f"No webhook is sent for {pattern}: write *, checkout.*, or one of these: {known}.")
     try:
         await gateways.check_target(body.url, webhooks())
         endpoint = await handlers.register(tx, caller.subject, body.url, body.events, everyones=body.everyones)
     except BadTarget as error:
         raise Unprocessable(f"No webhook can be sent there. {error}") from error
     except BulkheadFull as error:
-        raise Unavailable("Too many addresses are being looked up; ask again in a moment.") from error
+        raise Unavailable("Too many host names are being resolved; try again in a moment.") from error
     except handlers.TooManyEndpoints as error:
         raise Conflict(str(error)) from error
     response.headers["Location"] = _path(endpoint)
@@ -164,7 +162,7 @@ async def enable_endpoint(endpoint_id: UUID, caller: Caller, tx: Tx) -> Endpoint
 async def rotate_secret(endpoint_id: UUID, caller: Caller, tx: Tx) -> EndpointWithSecret:
     """Create a new secret. Until `old_secret_until`, requests are also signed with the previous one."""
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
-    await handlers.rotate(tx, endpoint)
+    await handlers.rotate_secret(tx, endpoint)
     return _with_secret(endpoint)
 
 
@@ -178,10 +176,10 @@ async def list_deliveries(
     cursor: Cursor[UUID] = None,
     limit: PageSize = 20,
 ) -> Page[DeliveryOut]:
-    """List the deliveries of the endpoint that are pending, or are kept after they ended; newest first."""
+    """List the pending deliveries of the endpoint, and the ended ones that are still kept, newest first."""
     _owned(caller, await tx.peek(Endpoint, endpoint_id))
     found = await store.deliveries_to(tx, endpoint_id, state=state, after=cursor, limit=limit + 1)
-    return Page.of([_delivery(each) for each in found], limit, key=lambda last: last.event_id)
+    return Page.of([_to_delivery_response(each) for each in found], limit, key=lambda last: last.event_id)
 
 
 @router.post("/webhooks/{endpoint_id}/deliveries/{event_id}/redeliver", status_code=202)
@@ -190,12 +188,12 @@ async def redeliver(endpoint_id: UUID, event_id: UUID, caller: Caller, tx: Tx) -
     endpoint = _owned(caller, await tx.get(Endpoint, endpoint_id))
     found = await store.deliveries_by_id(tx, endpoint_id, [event_id])
     if event_id not in found:
-        raise NotFound("This endpoint was not sent such an event, or it is no longer known.")
+        raise NotFound("There is no delivery of this event to the endpoint, or it is no longer kept.")
     try:
         await handlers.redeliver(tx, endpoint, found[event_id])
     except handlers.EndpointDisabled as error:
         raise Conflict(str(error)) from error
-    return _delivery(found[event_id])
+    return _to_delivery_response(found[event_id])
 
 
 @router.post("/webhooks/{endpoint_id}/redeliver-missed", status_code=202)
@@ -243,5 +241,5 @@ def _with_secret(endpoint: Endpoint) -> EndpointWithSecret:
     return EndpointWithSecret(**_to_response(endpoint).model_dump(), secret=endpoint.secret)
 
 
-def _delivery(delivery: Delivery) -> DeliveryOut:
+def _to_delivery_response(delivery: Delivery) -> DeliveryOut:
     return DeliveryOut.model_validate(delivery, from_attributes=True)

@@ -31,7 +31,7 @@ RETRY_AFTER_STATUSES, MAX_RETRY_AFTER_S = (429, 503), 3600.0
 NO_PUBLIC_ADDRESS = "this name was not found, or leads to an address that is not public"
 """One text for both cases, so that nobody can find out which internal names exist."""
 _check_bulkhead = Bulkhead("webhook-checks", 4, max_wait_s=0.1)
-"""Limits the look-ups for requests, as each holds a database connection meanwhile."""
+"""Limits concurrent look-ups by API requests, since each request holds a database connection meanwhile."""
 _resolver_threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="webhook-names")
 
 
@@ -103,9 +103,9 @@ class WebhookSender:
         await self._http.close()
 
     async def _send(self, turn: Turn, message: Message) -> Answer:
-        answer = partial(Answer, message.event_id, None)
+        failed = partial(Answer, message.event_id, None)
         try:
-            target_of(turn.url, private=self._settings.webhook_private_targets)
+            target_of(turn.url, allow_private=self._settings.webhook_private_targets)
             url, headers = URL(turn.url, encoded=True), signed_headers(turn.secrets, message, datetime.now(UTC))
             async with self._http.post(
                 url, data=message.body.encode(), headers=headers, allow_redirects=False
@@ -117,14 +117,14 @@ class WebhookSender:
                 retry_after_s = parse_retry_after(retry_after, datetime.now(UTC), MAX_RETRY_AFTER_S)
                 return Answer(message.event_id, status, retry_after=timedelta(seconds=retry_after_s))
         except BadTarget as error:
-            return answer(str(error))
+            return failed(str(error))
         except TimeoutError:
-            return answer(f"no answer within {self._settings.webhook_timeout_s:g} s")
+            return failed(f"no answer within {self._settings.webhook_timeout_s:g} s")
         except aiohttp.ClientConnectorError as error:
             hidden = isinstance(error.os_error, NotPublic | socket.gaierror)
-            return answer(NO_PUBLIC_ADDRESS if hidden else f"no connection: {type(error.os_error).__name__}")
+            return failed(NO_PUBLIC_ADDRESS if hidden else f"no connection: {type(error.os_error).__name__}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return answer(f"no answer: {type(error).__name__}")
+            return failed(f"no answer: {type(error).__name__}")
 
     def _socket(self, found: aiohttp.AddrInfoType) -> socket.socket:
         """Return the socket for a connection. Raises `NotPublic` if the resolved address is not allowed.
@@ -132,7 +132,7 @@ class WebhookSender:
         The check comes after the look-up, on the address that is connected to, so that no other can replace it.
         """
         family, type, proto, _, address = found
-        refuse_private(str(address[0]), private=self._settings.webhook_private_targets)
+        refuse_private(str(address[0]), allow_private=self._settings.webhook_private_targets)
         return socket.socket(family, type, proto)
 
 
@@ -152,9 +152,9 @@ def signed_headers(secrets: Sequence[str], message: Message, at: datetime) -> di
     }
 
 
-def refuse_private(address: str, *, private: bool) -> None:
-    """Raise `NotPublic` unless the address is public, or `private` ones are allowed."""
-    if not (private or is_public(address)):
+def refuse_private(address: str, *, allow_private: bool) -> None:
+    """Raise `NotPublic` unless the address is public, or private ones are allowed."""
+    if not (allow_private or is_public(address)):
         raise NotPublic(NO_PUBLIC_ADDRESS)
 
 
@@ -163,13 +163,13 @@ async def check_target(url: str, settings: Webhooks) -> None:
 
     Raises `BadTarget` if not, and `BulkheadFull` if too many URLs are being checked.
     """
-    private = settings.webhook_private_targets
-    target = target_of(url, private=private)
+    allow_private = settings.webhook_private_targets
+    target = target_of(url, allow_private=allow_private)
     try:
         async with _check_bulkhead, asyncio.timeout(LOOKUP_TIMEOUT_S):
             found = await HostResolver().resolve(target.host, target.port)
         for each in found:
-            refuse_private(each["host"], private=private)
+            refuse_private(each["host"], allow_private=allow_private)
     except (OSError, TimeoutError, UnicodeError):
         raise BadTarget(f"{target.host}: {NO_PUBLIC_ADDRESS}.") from None
 

@@ -123,7 +123,7 @@ async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
     if not due:
         await _end_turn(endpoint, now, tx)
         return None
-    endpoint.turn_at = now  # the turn starts now, perhaps late, so that `LOST_AFTER` counts from here
+    endpoint.turn_at = now  # the turn starts now, perhaps late, so that `TURN_LOST_AFTER` counts from here
     return Turn(endpoint.url, endpoint.secrets_at(now), [Message(each.event_id, each.body) for each in due])
 
 
@@ -137,8 +137,9 @@ async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transa
     sent = await store.deliveries_by_id(tx, endpoint.endpoint_id, [answer.event_id for answer in answers])
     for answer in answers:
         sent[answer.event_id].record_answer(answer, now, policy, jitter)
-    if endpoint.turn != event.turn:  # enabled anew meanwhile
+    if endpoint.turn != event.turn:  # enabled again meanwhile
         return
+    # a turn that was not full sent everything that was due, so the endpoint keeps up
     overrun = len(answers) == endpoint.max_concurrent_requests and await store.is_overrun(tx, endpoint.endpoint_id)
     publish_endpoint_changes(tx, endpoint, endpoint.record_answers(answers, now, policy, jitter, overrun=overrun))
     await store.prune(tx, endpoint.endpoint_id, now)
@@ -152,9 +153,9 @@ async def enable(tx: Transaction, endpoint: Endpoint) -> None:
 
 
 @publishes()
-async def rotate(tx: Transaction, endpoint: Endpoint) -> None:
+async def rotate_secret(tx: Transaction, endpoint: Endpoint) -> None:
     """Create a new secret. The previous one also signs for a while."""
-    endpoint.rotate(tx.now, webhooks().overlap)
+    endpoint.rotate_secret(tx.now, webhooks().overlap)
 
 
 @publishes()
@@ -202,7 +203,7 @@ async def find_forgotten(tx: Transaction) -> int:
 
 
 def person_in(event: Event) -> str | None:
-    """Return the person whom an event concerns, as the subject of their token. None if it names nobody."""
+    """Return the id (subject of the access token) of the person whom an event concerns. None if it names nobody."""
     return next((value for name in PERSON_FIELDS if (value := getattr(event, name, None)) is not None), None)
 
 

@@ -76,8 +76,8 @@ async def load_candidates(tx: Transaction, people: Iterable[str], *, public: boo
 
     With `public`, the batch contains public events, so all endpoints are loaded.
     """
-    theirs = endpoints.c.everyones | endpoints.c.owner.in_(sorted(set(people)))
-    wanted = sa.select(Endpoint).where(sa.true() if public else theirs)
+    may_receive = endpoints.c.everyones | endpoints.c.owner.in_(sorted(set(people)))
+    wanted = sa.select(Endpoint).where(sa.true() if public else may_receive)
     found = await tx.session.scalars(wanted.order_by(endpoints.c.endpoint_id).with_for_update())
     tx.session.info[CANDIDATES_KEY] = found.all()
 
@@ -89,7 +89,10 @@ def candidates(tx: Transaction) -> Sequence[Endpoint]:
 
 
 async def due_deliveries(tx: Transaction, endpoint: Endpoint, now: datetime) -> Sequence[Delivery]:
-    """Return the deliveries to send now, the longest due first, or the latest due first if the endpoint fails."""
+    """Return the deliveries to send now, longest due first.
+
+    While the endpoint fails, returns only the one that became due last, as a probe.
+    """
     first = deliveries.c.due_at.desc() if endpoint.failures else deliveries.c.due_at
     wanted = sa.select(Delivery).where(deliveries.c.endpoint_id == endpoint.endpoint_id, deliveries.c.due_at <= now)
     return (await tx.session.scalars(wanted.order_by(first).limit(endpoint.max_concurrent_requests))).all()
@@ -149,19 +152,19 @@ async def make_missed_due(tx: Transaction, endpoint_id: UUID, now: datetime) -> 
     Expects the row of the endpoint to be locked.
     """
     missed = deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == State.MISSED
-    first = (
+    oldest_ids = (
         sa.select(deliveries.c.event_id)
         .where(*missed)
         .order_by(deliveries.c.event_id)
         .limit(MAX_REDELIVERED_PER_REQUEST)
     )
-    again = (
+    reschedule = (
         sa.update(deliveries)
-        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.event_id.in_(first))
+        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.event_id.in_(oldest_ids))
         .values(state=State.PENDING, due_at=now, attempts=0)
         .returning(deliveries.c.event_id)
     )
-    return len((await tx.session.scalars(again)).all())
+    return len((await tx.session.scalars(reschedule)).all())
 
 
 async def count_missed(tx: Transaction, endpoint_id: UUID) -> int:

@@ -1,4 +1,4 @@
-"""Webhooks: endpoints, and what each is sent.
+"""Create webhook endpoints and their deliveries.
 
 Revision ID: 0002
 """

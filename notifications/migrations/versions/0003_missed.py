@@ -1,4 +1,4 @@
-"""How many events an endpoint missed while it was disabled.
+"""Add the number of events that an endpoint missed while it was disabled.
 
 Revision ID: 0003
 """

@@ -85,8 +85,8 @@ class Delivery:
         elif answer.gone or self.attempts >= policy.attempts:
             self.state, self.due_at = State.FAILED, None
         else:
-            own = pause(self.attempts, policy.first_retry_pause, policy.max_retry_pause, jitter)
-            self.due_at = now + max(own, answer.retry_after or own)
+            own_pause = pause(self.attempts, policy.first_retry_pause, policy.max_retry_pause, jitter)
+            self.due_at = now + max(own_pause, answer.retry_after or own_pause)
 
     @classmethod
     def create_missed(cls, endpoint_id: UUID, event_id: UUID, type: str, body: str, now: datetime) -> "Delivery":
@@ -99,7 +99,7 @@ class Delivery:
 
 
 def pause(failures: int, first: timedelta, longest: timedelta, jitter: float) -> timedelta:
-    """Return the pause after so many failures in a row.
+    """Return the pause after `failures` consecutive failures.
 
     It starts at `first`, grows fourfold with each failure up to `longest`, and is shortened by up to half.
     `jitter`, from 0 to 1, is the share of that half.

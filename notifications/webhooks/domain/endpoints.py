@@ -18,8 +18,8 @@ MAX_CONCURRENT_REQUESTS = 16
 """Concurrent requests in one turn."""
 MAX_MISSED_EVENTS = 100_000
 """Missed events that are kept for a disabled endpoint: about 100 MB."""
-LOST_AFTER = timedelta(minutes=5)
-"""Lateness above which a turn counts as lost, as a turn takes much less. If it still arrives, it does nothing."""
+TURN_LOST_AFTER = timedelta(minutes=5)
+"""Lateness above which a turn counts as lost and is replaced. A turn takes much less. A replaced turn does nothing."""
 
 
 class DisabledReason(StrEnum):
@@ -31,7 +31,7 @@ class DisabledReason(StrEnum):
 
 @dataclass(frozen=True)
 class TurnScheduled:
-    """The next turn of the endpoint, due `after` this time. It replaces any turn that was scheduled before."""
+    """The next turn of the endpoint, due when the time `after` has passed. It replaces any earlier one."""
 
     turn: UUID
     after: timedelta
@@ -86,16 +86,16 @@ class Endpoint:
         return any(matches(pattern, type) for pattern in self.events)
 
     def count_missed_event(self) -> bool:
-        """Count an event that arrived while the endpoint is disabled. Returns False if it is one too many to keep."""
+        """Count an event that arrived while the endpoint is disabled. Returns False if too many are kept already."""
         self.missed = min(self.missed + 1, MAX_MISSED_EVENTS)
         return self.missed < MAX_MISSED_EVENTS
 
     def schedule_turn(self, at: datetime, now: datetime) -> list[EndpointChange]:
         """Schedule the next turn at `at`, or at the end of the pause if that is later.
 
-        Returns no change if the endpoint is disabled, or a turn that is not lost is due as early anyway.
+        Returns no change if the endpoint is disabled, or a turn is due at that time or earlier and not lost.
         """
-        if self.turn_at is not None and now - self.turn_at > LOST_AFTER:
+        if self.turn_at is not None and now - self.turn_at > TURN_LOST_AFTER:
             self.turn_at = None
         at = max(at, self.rests_until or at)
         if self.disabled or (self.turn_at is not None and self.turn_at <= at):
@@ -140,7 +140,7 @@ class Endpoint:
     def recover(self) -> None:
         self.failures, self.failing_since, self.rests_until = 0, None, None
 
-    def rotate(self, now: datetime, overlap: timedelta) -> None:
+    def rotate_secret(self, now: datetime, overlap: timedelta) -> None:
         """Create a new secret. The previous one also signs for the time of `overlap`."""
         self.old_secret, self.old_secret_until = self.secret, now + overlap
         self.secret = new_secret()

@@ -49,23 +49,23 @@ def is_public(address: str) -> bool:
     return ip in GLOBAL_UNICAST and not any(ip in each for each in NOT_PUBLIC_UNICAST)
 
 
-def target_of(url: str, *, private: bool) -> Target:
+def target_of(url: str, *, allow_private: bool) -> Target:
     """Return the host and port of a URL. Raises `BadTarget` unless webhooks may be sent to it.
 
-    Unless `private`, the URL must be https, and its host no private address. URLs are parsed strictly, so that no two
-    parsers can disagree about the host: no user, no fragment, no backslash, no escapes in the host, and addresses only
-    in their usual notation.
+    Unless `allow_private`, the URL must be https, and its host must not be a private address. URLs are parsed strictly,
+    so that no two parsers can disagree about the host: no user, no fragment, no backslash, no escapes in the host, and
+    addresses only in their usual notation.
     """
     parts = URL.fullmatch(url)
     if parts is None or "\\" in url or "#" in url:
         raise BadTarget("Write https://host/path, in ASCII, without a user, a fragment or a backslash.")
     scheme, host, port = parts[1].lower(), parts[2].lower(), int(parts[3] or 0)
-    if scheme == "http" and not private:
+    if scheme == "http" and not allow_private:
         raise BadTarget("Only https is allowed.")
     if not (parts[3] is None or 1 <= port <= 65535):
         raise BadTarget(f"{port} is no port.")
     address = _literal(host)
-    if address is not None and not private and not is_public(address):
+    if address is not None and not allow_private and not is_public(address):
         raise BadTarget(f"{address} is no public address.")
     return Target(address or host, port or (443 if scheme == "https" else 80))
 

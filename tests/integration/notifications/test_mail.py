@@ -275,4 +275,4 @@ async def test_invalid_contact_data_is_refused(world: Running, body: dict[str, A
 async def test_the_error_of_an_invalid_mail_address_is_a_sentence(world: Running):
     _, problem = await world.request("PUT", "/contacts/ada", {"email": "ada"}, by="ada")
     [error] = problem["errors"]
-    assert error["detail"].startswith("This is no mail address that can be written to: use one like ada@example.com")
+    assert error["detail"].startswith("This is not a valid mail address: use one like ada@example.com")

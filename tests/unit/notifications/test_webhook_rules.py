@@ -194,7 +194,7 @@ def test_only_an_earlier_turn_replaces_another_and_no_turn_interrupts_a_rest() -
 def test_both_secrets_sign_until_the_end_of_the_overlap() -> None:
     endpoint = an_endpoint()
     old = endpoint.secret
-    endpoint.rotate(NOON, HOUR)
+    endpoint.rotate_secret(NOON, HOUR)
     assert endpoint.secret != old
     assert endpoint.secrets_at(NOON + HOUR - SECOND) == [endpoint.secret, old]
     assert endpoint.secrets_at(NOON + HOUR) == [endpoint.secret]
@@ -203,7 +203,7 @@ def test_both_secrets_sign_until_the_end_of_the_overlap() -> None:
 
 def test_neither_secret_nor_url_appears_in_logs() -> None:
     endpoint = an_endpoint()
-    endpoint.rotate(NOON, HOUR)
+    endpoint.rotate_secret(NOON, HOUR)
     assert "whsec_" not in repr(endpoint)
     assert "a.example" not in repr(endpoint)
 

@@ -98,21 +98,21 @@ def test_an_address_that_the_standard_library_calls_private_is_never_public(ip: 
 @pytest.mark.parametrize("url", HOSTILE)
 def test_an_ambiguous_url_is_refused_with_every_setting(url: str, private: bool) -> None:
     with pytest.raises(BadTarget):
-        target_of(url, private=private)
+        target_of(url, allow_private=private)
 
 
 @pytest.mark.parametrize("address", [each for each in PRIVATE if "%" not in each])
 def test_a_private_address_needs_the_setting_for_local_use(address: str) -> None:
     url = f"https://[{address}]:8443/hook" if ":" in address else f"https://{address}:8443/hook"
     with pytest.raises(BadTarget):
-        target_of(url, private=False)
-    assert target_of(url, private=True).port == 8443
+        target_of(url, allow_private=False)
+    assert target_of(url, allow_private=True).port == 8443
 
 
 def test_plain_http_needs_the_setting_for_local_use() -> None:
     with pytest.raises(BadTarget, match="https"):
-        target_of("http://example.com/hook", private=False)
-    assert target_of("http://example.com/hook", private=True) == Target("example.com", 80)
+        target_of("http://example.com/hook", allow_private=False)
+    assert target_of("http://example.com/hook", allow_private=True) == Target("example.com", 80)
 
 
 @pytest.mark.parametrize(
@@ -128,4 +128,4 @@ def test_plain_http_needs_the_setting_for_local_use() -> None:
     ],
 )
 def test_an_ordinary_url_is_accepted(url: str, target: Target) -> None:
-    assert target_of(url, private=False) == target
+    assert target_of(url, allow_private=False) == target
