@@ -87,8 +87,10 @@ class Endpoint:
 
     def count_missed_event(self) -> bool:
         """Count an event that arrived while the endpoint is disabled. Returns False if too many are kept already."""
-        self.missed = min(self.missed + 1, MAX_MISSED_EVENTS)
-        return self.missed < MAX_MISSED_EVENTS
+        if self.missed >= MAX_MISSED_EVENTS:
+            return False
+        self.missed += 1
+        return True
 
     def schedule_turn(self, at: datetime, now: datetime) -> list[EndpointChange]:
         """Schedule the next turn at `at`, or at the end of the pause if that is later.
