@@ -1,4 +1,4 @@
-"""The admin steps: `python -m marketplace_runtime describe | openapi | declare | plan | apply SERVICE…`."""
+"""Runs admin commands: `python -m marketplace_runtime describe | openapi | declare | plan | apply SERVICE…`."""
 
 import asyncio
 import json
@@ -19,11 +19,14 @@ class AdminSettings(BaseSettings):
     broker_management_url: str
     """With an administrator's name and password."""
     service_passwords_file: Path
-    """JSON: a broker user's password by service, and the auditor's."""
+    """A JSON file: the password of each service's broker user, by the service's name, and the auditor's password."""
 
 
 def main(arguments: list[str]) -> int:
-    """0: done, and nothing differs; 1: something differs, or the broker refused; 2: asked for wrongly."""
+    """Run one command. Returns the exit code.
+
+    0: done, and nothing differs. 1: the broker differs, or refused. 2: wrong arguments.
+    """
     match arguments:
         case ["describe", *names] if names:
             described = [
@@ -53,9 +56,9 @@ async def _run_topology_step(step: str, services: Sequence[str]) -> int:
     if step == "declare":
         await apply.declare(settings.broker_management_url, wanted)
         return 0
-    found = await (apply.compare if step == "plan" else apply.apply)(settings.broker_management_url, wanted)
-    print(format_plan(found))
-    return 1 if found else 0
+    differences = await (apply.compare if step == "plan" else apply.apply)(settings.broker_management_url, wanted)
+    print(format_plan(differences))
+    return 1 if differences else 0
 
 
 sys.exit(main(sys.argv[1:]))

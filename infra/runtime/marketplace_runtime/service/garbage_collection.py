@@ -13,7 +13,7 @@ def freeze_heap() -> None:
     """Exempt all present objects from garbage collection, and make collections rarer.
 
     Call it once everything is imported and wired: most of these objects live as long as the process. With Python's
-    default settings the collector took 6 to 20 % of a service's samples in `bench pipeline`.
+    default settings the collector took 6 to 20 % of a service's profiler samples in `bench pipeline`.
     """
     gc.collect()
     gc.freeze()

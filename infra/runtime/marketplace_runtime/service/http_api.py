@@ -5,7 +5,7 @@ from typing import Any
 
 from marketplace_runtime.dead_letters import dead_letter_routes
 from marketplace_runtime.http import Router, openapi
-from marketplace_runtime.outbox import routes as republish
+from marketplace_runtime.outbox import routes as republish_routes
 from marketplace_runtime.replay import replay_routes
 from marketplace_runtime.service import operator_routes, story
 from marketplace_runtime.service.service import Service
@@ -13,8 +13,8 @@ from marketplace_runtime.service.service import Service
 
 def openapi_of(service: Service) -> dict[str, Any]:
     """Return the OpenAPI document that the service serves at `/openapi.json`."""
-    own = [service.routes] if service.routes else []
-    return openapi(service.name, version_of(service), [*own, *routers_for_operators(service)])
+    own_routes = [service.routes] if service.routes else []
+    return openapi(service.name, version_of(service), [*own_routes, *routers_for_operators(service)])
 
 
 def routers_for_operators(service: Service) -> list[Router]:
@@ -22,7 +22,7 @@ def routers_for_operators(service: Service) -> list[Router]:
     rebuild_routes = [operator_routes.rebuild_routes(service.rebuild)] if service.rebuild else []
     return [
         operator_routes.router,
-        republish.router,
+        republish_routes.router,
         story.router,
         dead_letter_routes(service.subscriptions),
         replay_routes(service.subscriptions),

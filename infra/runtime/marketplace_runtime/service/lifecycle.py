@@ -33,7 +33,8 @@ log = get_logger(__name__)
 def run(service: Service) -> None:
     """Run `service` until SIGTERM or SIGINT, then shut it down gracefully.
 
-    Exits with a message if the database's schema is behind, or if a pooler shares the database's sessions.
+    Exits with a message if the database's schema is behind, or if a connection pooler assigns
+    sessions per transaction.
     """
     settings = Settings()
     configure_logging(service.name, format=settings.log_format, level=settings.log_level)
@@ -56,7 +57,7 @@ async def _run(service: Service, settings: Settings) -> None:
         pool_size=settings.messaging_pool_size,
         lock_timeout_s=HANDLER_LOCK_TIMEOUT_S,
     )
-    for_requests = database.for_requests(settings.http_pool_size)
+    request_database = database.for_requests(settings.http_pool_size)
     clients: AbstractAsyncContextManager[Any] = service.clients() if service.clients else nullcontext()
     async with clients as opened_clients, _authenticator(service, settings, database) as authenticator:
         messaging = Messaging(
@@ -68,12 +69,12 @@ async def _run(service: Service, settings: Settings) -> None:
             replay_rate=settings.replay_rate,
         )
 
-        readiness = Readiness(for_requests, messaging.health)
+        readiness = Readiness(request_database, messaging.health)
         app = create_app(
             service=service.name,
             version=version_of(service),
             problem_type_prefix=service.naming.problem_type_prefix,
-            database=for_requests,
+            database=request_database,
             routes=service.routes,
             authenticator=authenticator,
             admission=Admission(service.name, settings.http_most_at_once, slow_s=settings.http_slow_s),
@@ -87,12 +88,12 @@ async def _run(service: Service, settings: Settings) -> None:
                 http = listen(app, settings.http_host, settings.http_port, shared=True)
                 background = [
                     run_maintenance(database, settings.retention_days),
-                    sample_gauges(for_requests),
+                    sample_gauges(request_database),
                     sweep(database, service.sweeps, settings.sweep_every_s),
                     readiness.run(),
                 ]
                 await _serve(http, messaging, background, readiness.health, stop)
-    await for_requests.close()
+    await request_database.close()
     await database.close()
 
 
@@ -112,7 +113,10 @@ async def _serve(
     health: Health,
     stop: asyncio.Event,
 ) -> None:
-    """Serve requests and messages until `stop` is set; then finish work under way. Raises if a part fails."""
+    """Serve requests and messages until `stop` is set; then finish work under way.
+
+    Raises the error of the messaging or of a background task that fails.
+    """
     drain = asyncio.Event()
     messaging_task = asyncio.create_task(messaging.run(drain))
     background_tasks = {asyncio.create_task(each) for each in background}

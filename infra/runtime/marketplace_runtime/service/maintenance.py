@@ -1,4 +1,4 @@
-"""Maintains partitions, old rows, gauges and the clock of one process."""
+"""Creates partitions, deletes old rows, updates gauges and reads the database's clock, at intervals."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -30,6 +30,7 @@ GAUGES = {
     "retrying": scheduler_metrics.retries_pending,
     "retrying_oldest_s": scheduler_metrics.retries_oldest,
 }
+"""The gauges, by the column of `count_backlog` that each shows."""
 
 
 async def run_maintenance(database: Database, retention_days: int) -> None:
@@ -40,7 +41,7 @@ async def run_maintenance(database: Database, retention_days: int) -> None:
 
 
 async def sample_gauges(database: Database) -> None:
-    """Update the gauges and the clock, until cancelled."""
+    """Update the gauges and read the database's clock, until cancelled."""
     while True:
         if not await _run_or_postpone(_sample(database)):
             for gauge in GAUGES.values():
@@ -49,13 +50,15 @@ async def sample_gauges(database: Database) -> None:
 
 
 async def _run_or_postpone(work: Coroutine[Any, Any, None]) -> bool:
-    """Run `work`. Logs and returns False if the database is unavailable, in conflict or too slow."""
+    """Run `work`. Logs and returns False if the database is unavailable or too slow, or a transaction conflicts."""
     try:
         await work
     except Exception as error:
         if not is_transient(error):
             raise
-        log.warning("maintenance postponed: database unavailable, in conflict or too slow", error=repr(error))
+        log.warning(
+            "maintenance or sampling postponed: database unavailable, in conflict or too slow", error=repr(error)
+        )
         return False
     return True
 

@@ -94,17 +94,19 @@ class Messaging:
         ]
 
     def health(self) -> dict[str, str]:
-        """Return the state of each part: `ok`, or what is wrong with it."""
+        """Return the state of each component: `ok`, or what is wrong with it."""
         state = {"publisher": "ok" if self._publisher.is_connected else "no connection to the broker"}
         for consumer in self.consumers:
             state[consumer.queue] = consumer.state
         for name, worker in self.workers.items():
-            part = f"{self._service}.{name}"
-            state[part] = "paused: database unavailable" if worker.transactions.is_paused else state.get(part, "ok")
+            component = f"{self._service}.{name}"
+            state[component] = (
+                "paused: database unavailable" if worker.transactions.is_paused else state.get(component, "ok")
+            )
         return state
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set, then shut down gracefully. Raises if a part fails or ends before."""
+        """Run until `stop` is set, then shut down gracefully. Raises if a task fails, or ends before `stop` is set."""
         tasks = [asyncio.create_task(liveness.hold_lock(self._database))]  # first: before anything is claimed
         tasks += [asyncio.create_task(each.run()) for each in self.workers.values()]
         tasks.append(asyncio.create_task(self._dead_letter_consumer.run()))
@@ -121,20 +123,20 @@ class Messaging:
             done, _ = await asyncio.wait({*tasks, *intake_tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:
                 task.result()
-                raise RuntimeError(f"a part of {self._service}'s messaging ended")
-            intake_tasks[1].cancel()
-            await self._drain(intake_tasks[2])
+                raise RuntimeError(f"a task of {self._service}'s messaging ended")
+            intake_tasks[1].cancel()  # the scheduler
+            await self._drain(intake_tasks[2])  # the replays
         finally:
             for task in (stopping, *intake_tasks, *tasks):
                 task.cancel()
             await asyncio.gather(stopping, *intake_tasks, *tasks, return_exceptions=True)
 
-    async def _drain(self, replaying: asyncio.Task[None]) -> None:
+    async def _drain(self, replay_task: asyncio.Task[None]) -> None:
         self._replays.stop()
         await asyncio.gather(*(consumer.stop() for consumer in self.consumers))
         try:
             async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                await asyncio.gather(replaying, *(each.wait_until_drained() for each in self.workers.values()))
+                await asyncio.gather(replay_task, *(each.wait_until_drained() for each in self.workers.values()))
         except TimeoutError:
             log.warning("shutdown did not wait for all work under way", drain_s=DRAIN_TIMEOUT_S)
         with suppress(TimeoutError):
@@ -147,7 +149,7 @@ class Messaging:
                 for consumer in self.consumers:
                     consumers.create_task(consumer.run(connection))
         except ExceptionGroup as group:
-            if group.split(CONNECTION_ERRORS)[1] is not None:
+            if group.split(CONNECTION_ERRORS)[1] is not None:  # an error other than a lost connection
                 raise
             raise ConnectionLost(repr(group.exceptions[0])) from group
 

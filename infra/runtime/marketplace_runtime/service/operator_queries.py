@@ -43,10 +43,10 @@ async def count_messages(tx: Transaction) -> dict[str, int]:
 
 
 async def count_backlog(tx: Transaction) -> dict[str, float]:
-    """Return the backlog: what waits now.
+    """Return what waits in the database now.
 
-    `pending` events are in the outbox and not yet confirmed by the broker; the first was published `oldest_s` seconds
-    ago. Unpublishable events are `set_aside`. Of the `scheduled` messages, `retrying` failed or were postponed,
+    `pending` events are in the outbox and not yet confirmed by the broker; the oldest was written there `oldest_s`
+    seconds ago. Unpublishable events are `set_aside`. Of the `scheduled` messages, `retrying` failed or were postponed,
     the first of them `retrying_oldest_s` seconds ago. Dead letters are `dead`.
 
     This is cheap: none of these tables keeps completed work.

@@ -1,4 +1,4 @@
-"""Serves operators of any service: counts of messages, and the rebuild of its read model."""
+"""Defines the operator routes for counts of messages, and for the rebuild of a read model."""
 
 from collections.abc import Awaitable, Callable
 
@@ -34,7 +34,7 @@ class Backlog(BaseModel):
 
     pending: int
     oldest_s: float
-    """Seconds since the first pending event was published."""
+    """Seconds since the oldest pending event was written to the outbox."""
     set_aside: int
     """Unpublishable events."""
     scheduled: int

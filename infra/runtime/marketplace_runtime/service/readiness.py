@@ -10,7 +10,7 @@ from marketplace_runtime.service import metrics
 MAX_STARTING_S = 5.0
 """Time after which a process is ready even if not all components are `ok`: some may be unavailable for long."""
 STARTING_POLL_S, POLL_S = 0.05, 5.0
-"""Interval at which the components are sampled before and after the process is ready."""
+"""Interval at which the components are checked before and after the process is ready."""
 PING_TIMEOUT_S = 2.0
 """Time after which the database counts as not answering."""
 
@@ -18,16 +18,16 @@ PING_TIMEOUT_S = 2.0
 class Readiness:
     """Moves one process from starting to ready, and publishes the state of its components."""
 
-    def __init__(self, database: Database, messaging: Callable[[], dict[str, str]]) -> None:
-        self._database, self._messaging = database, messaging
+    def __init__(self, database: Database, messaging_health: Callable[[], dict[str, str]]) -> None:
+        self._database, self._messaging_health = database, messaging_health
         self.health = Health(self.components, Phase.STARTING)
 
     async def components(self) -> dict[str, str]:
-        """Return the state of the database and of each part of the messaging: `ok`, or what is wrong with it."""
-        return {"database": await _state_of(self._database)} | self._messaging()
+        """Return the state of the database and of each component of the messaging: `ok`, or what is wrong with it."""
+        return {"database": await _state_of(self._database)} | self._messaging_health()
 
     async def run(self) -> None:
-        """Sample the components for phase and metrics until cancelled. Call it once the process accepts requests."""
+        """Check the components, and update phase and metrics, until cancelled. Start it when requests are accepted."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + MAX_STARTING_S
         while True:

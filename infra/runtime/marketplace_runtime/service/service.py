@@ -16,11 +16,11 @@ from marketplace_runtime.topology import Wiring
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Holds everything that the runtime needs to run a service. Raises TypeError if the table contradicts itself."""
+    """Holds everything that the runtime needs to run a service. Raises TypeError if fields contradict each other."""
 
     name: str
     naming: Naming
-    """The names that its application uses: the same value in each of its services."""
+    """The names that all services of the application share."""
     subscriptions: Sequence[Subscription]
     """What the service subscribes to."""
     publishes: Sequence[type[Event]]
@@ -62,7 +62,7 @@ class Service:
 
     @property
     def use_cases(self) -> list[Callable[..., Awaitable[Any]]]:
-        """Return the handlers, steps of external calls and sweeps that the table names."""
+        """Return the handlers, steps of external calls and sweeps. `@publishes` declares the events of one."""
         reactions = [each for subscription in self.subscriptions for each in subscription.reactions.values()]
         return [*(step for each in reactions for step in each.use_cases), *self.sweeps]
 

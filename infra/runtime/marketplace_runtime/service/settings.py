@@ -32,15 +32,19 @@ class Settings(BaseSettings):
     http_most_at_once: int = Field(default=MAX_CONCURRENT_REQUESTS, ge=2, le=10_000)
     """Maximum number of requests under way in this replica.
 
-    Reads may fill half of it, changes four fifths, checkouts all.
+    Reads may use half of it, other requests four fifths, and those of critical priority (checkouts) all.
     """
     http_slow_s: float = Field(default=1.0, gt=0)
     """While most requests take longer than this, the maximum is reduced, down to a quarter."""
     http_timeout_s: float = Field(default=REQUEST_TIMEOUT_S, gt=0)
-    """Time limit of a request once its body was read, unless its client waits less. Operators' routes have none."""
+    """Time limit of a request once its body was read. A shorter Request-Timeout of the client takes precedence.
+
+    Operators' routes have no limit.
+    """
     http_pool_size: int = Field(default=10, ge=1, le=100)
+    """Number of database connections for requests."""
     messaging_pool_size: int = Field(default=10, ge=2, le=100)
-    """Database connections for requests and for messaging; separate, so that requests cannot block messages."""
+    """Number of database connections for messaging. They are separate, so that requests cannot block messages."""
     replay_rate: int = Field(default=REPLAY_RATE, ge=1, le=100_000)
     """Maximum number of events per second that a replay from the log stream hands to a subscription."""
     sweep_every_s: float = Field(default=15, gt=0)
@@ -48,8 +52,8 @@ class Settings(BaseSettings):
     retention_days: int = 14
     """Days for which handled and published events, settled dead letters, and answers under an Idempotency-Key are kept.
 
-    A message is accepted for 7 days after its event. Published events can be republished for an hour less, however long
-    they are kept.
+    A message is accepted until its event is 7 days old. Events can be republished until they are an hour less than
+    that old, even if they are kept longer.
     """
 
     @field_validator("retention_days")

@@ -24,8 +24,8 @@ BACKOFF_CAP_S = 2.0
 async def migrate_or_wait(service: Service, settings: Settings, database: Database, stop: asyncio.Event) -> None:
     """Migrate the database, or check that it is migrated. Waits while the database is unavailable.
 
-    Raises `SchemaOutdated` if it is not migrated and no owner's URL is set, and `UnsupportedPooler` if a pooler shares
-    sessions: waiting would help neither.
+    Raises `SchemaOutdated` if it is not migrated and no owner's URL is set, and `UnsupportedPooler` if a
+    connection pooler assigns sessions per transaction. Waiting would solve neither problem.
     """
     app_url = settings.database_url.get_secret_value()
     attempt = 0

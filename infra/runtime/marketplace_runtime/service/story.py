@@ -77,7 +77,7 @@ class Dead(BaseModel):
 
 
 class Settled(BaseModel):
-    """What an operator did about a dead letter."""
+    """The decision of an operator about a dead letter."""
 
     id: int
     subscription: str

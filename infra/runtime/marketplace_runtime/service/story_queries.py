@@ -71,7 +71,7 @@ def least_event_id(subject: str) -> UUID:
         return UUID(int=0)
     if id.version != 7:
         return UUID(int=0)
-    created_ms = id.int >> 80  # any text can be asked for: this may be beyond the range of datetime
+    created_ms = id.int >> 80  # a client's text: it may be too large for a datetime
     return UUID(int=max(0, created_ms - MAX_CLOCK_AHEAD // timedelta(milliseconds=1)) << 80)
 
 

@@ -1,4 +1,4 @@
-"""Runs sweeps, which periodically search for work that waits for something that will never happen."""
+"""Runs sweeps: periodic searches for stuck work, such as an order whose deadline was lost."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ async def sweep(database: Database, sweeps: Sequence[Sweep], every_s: float) -> 
 
     A sweep that fails is logged and runs again next time.
     """
-    declared = [with_declaration(each) for each in sweeps]
+    declared = [with_declaration(each) for each in sweeps]  # one without `@publishes` may publish nothing
     while True:
         for each in declared:
             try:
