@@ -21,7 +21,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from contracts.checkout import OrderDeliveredV1
 from marketplace_runtime.resilience import BulkheadFull
-from marketplace_runtime.testing.in_memory_transaction import caused_by
+from marketplace_runtime.testing.in_memory_transaction import envelope_for
 from notifications.webhooks import gateways
 from notifications.webhooks.domain import Answer, BadTarget, new_secret
 from notifications.webhooks.gateways import Message, Turn, WebhookSender, check_target, signed_headers
@@ -128,7 +128,7 @@ def test_the_documentation_names_every_event_of_webhooks() -> None:
 
 def test_the_body_is_a_cloud_event() -> None:
     event = OrderDeliveredV1(order_id=uuid4(), customer_id="ada")
-    envelope = caused_by(event)
+    envelope = envelope_for(event)
     assert json.loads(to_cloudevent_json(event, envelope)) == {
         "specversion": "1.0",
         "id": str(envelope.id),

@@ -37,6 +37,6 @@ def differences(expected: State, found: State) -> list[str]:
     return [
         f"  {name}: {sign} {row}"
         for name in expected
-        for sign, here, there in (("-", expected[name], found[name]), ("+", found[name], expected[name]))
-        for row in (Counter(here) - Counter(there)).elements()
+        for sign, own, other in (("-", expected[name], found[name]), ("+", found[name], expected[name]))
+        for row in (Counter(own) - Counter(other)).elements()
     ]

@@ -1,7 +1,7 @@
-"""Tests that a subscription tolerates duplicate, late and reordered events, older versions, crashes and poison.
+"""Tests that a subscription tolerates duplicate, late, reordered and older events, malformed messages and crashes.
 
-The reference is the state after each event was received once, in order: rows, published events, deadlines. Ids and
-times that the service generated are not compared.
+Each treatment delivers the events in another way. The reference is the state after each event was received once, in
+order: rows, published events, deadlines. Ids and times that the service generated are not compared.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,13 +41,13 @@ async def assert_conforms(
         late = [*trial.events, *reversed(trial.events)]
         trial.compare("again, late", expected, await trial.run(lambda: trial.publish_and_wait(late)))
         backwards = await trial.run(lambda: trial.publish_and_wait(trial.events[::-1]))
-        again = await trial.run(lambda: trial.publish_and_wait([*trial.events[::-1], *trial.events]))
-        trial.compare("backwards and then again", backwards, again)
+        backwards_then_forwards = await trial.run(lambda: trial.publish_and_wait([*trial.events[::-1], *trial.events]))
+        trial.compare("backwards and then forwards", backwards, backwards_then_forwards)
         if in_any_order:
             trial.compare("backwards", expected, backwards)
         if len(versions := trial.in_both_versions()) > len(events):
             trial.compare("in two versions", expected, await trial.run(lambda: trial.publish_and_wait(versions)))
-        trial.compare("among poison", expected, await trial.run(trial.publish_among_poison))
+        trial.compare("among malformed messages", expected, await trial.run(trial.publish_among_malformed_messages))
         await harness.stop()
         for treatment, crash in (
             ("crashed before the commit", trial.crash_before_commit),

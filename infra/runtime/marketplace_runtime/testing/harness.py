@@ -123,9 +123,9 @@ class ServiceHarness:
         await self._servers.manage("POST", "exchanges/%2F/amq.default/publish", sent)
 
     async def wait_until_settled(self) -> None:
-        """Wait until nothing is left to publish, to receive of its own events, or to retry. Later deadlines may remain.
+        """Wait until the service has published and received its own events, and has nothing to retry.
 
-        Raises TimeoutError after 60 s.
+        Deadlines that are due later may remain. Raises TimeoutError after 60 s.
         """
         awaited = [(each.name, type) for each in self.service.subscriptions for type in each.types]
         names, types = [name for name, _ in awaited], [type for _, type in awaited]
@@ -169,7 +169,7 @@ class ServiceHarness:
     async def empty(self) -> None:
         """Delete all rows of the service.
 
-        Makes up to 5 attempts if a transaction of a crashed run is in conflict.
+        Makes up to 5 attempts if it conflicts with a transaction of a crashed run.
         """
         owner = Database(self._owner_url, source="harness", naming=self.service.naming)
         async for attempt in AsyncRetrying(
@@ -181,14 +181,14 @@ class ServiceHarness:
 
     async def _empty(self, owner: Database) -> None:
         async with owner.transaction() as tx:
-            own_schema = self.service.naming.database_schema
+            messaging_schema = self.service.naming.database_schema
             found = [
                 (schema, f'"{schema}"."{name}"')
-                for schema, name in await tx.execute(TABLES, own_schema)
+                for schema, name in await tx.execute(TABLES, messaging_schema)
                 if name not in KEPT_TABLES
             ]
-            if own := [name for schema, name in found if schema == "public"]:
-                await tx.execute(f"truncate {', '.join(own)}")
+            if service_tables := [name for schema, name in found if schema == "public"]:
+                await tx.execute(f"truncate {', '.join(service_tables)}")
             for name in [name for schema, name in found if schema != "public"]:
                 await tx.execute(f"lock table {name}")
                 await tx.execute(f"delete from {name}")  # noqa: S608 - a table's own name; partitions truncate slowly

@@ -24,8 +24,8 @@ async def service_harness(
     wirings = [service.wiring(), *(Wiring(name, {}) for name in publishers)]
     passwords = {each.service: PASSWORD for each in wirings}
     naming = service.naming
-    own = [naming.queue(service.name, name) for name in service.wiring().subscriptions]
-    for queue in (naming.log_stream, naming.dead_letter_name(service.name), *own):
+    own_queues = [naming.queue(service.name, name) for name in service.wiring().subscriptions]
+    for queue in (naming.log_stream, naming.dead_letter_name(service.name), *own_queues):
         await servers.manage("DELETE", f"queues/%2F/{queue}", missing_ok=True)
     await apply.declare(servers.management, definitions(wirings, passwords, naming))
     owner_url, app_url = await servers.create_database(f"{service.name}_bench")

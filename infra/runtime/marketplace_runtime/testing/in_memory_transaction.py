@@ -77,7 +77,7 @@ class InMemoryTransaction:
         self.scheduled.append((event, after))
 
 
-def caused_by(event: Event) -> Envelope:
-    """Return an envelope in which a service could receive the event."""
+def envelope_for(event: Event) -> Envelope:
+    """Return an envelope for `event`, as if a service received it from the broker."""
     now = datetime.now(UTC)
     return Envelope(new_id(), event.type, event.publisher, event.subject, now, new_traceparent())

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from marketplace_runtime.consumer import Reaction
 from marketplace_runtime.events import Event
 from marketplace_runtime.service import Service
-from marketplace_runtime.testing.in_memory_transaction import InMemoryTransaction, caused_by
+from marketplace_runtime.testing.in_memory_transaction import InMemoryTransaction, envelope_for
 
 T = TypeVar("T")
 
@@ -32,14 +32,14 @@ class Given:
         )
 
     async def when(self, event: Event, *, answer: Any = None, subscription: str | None = None) -> Then:
-        """Pass `event` to the service's handlers. An external call gets `answer`; without one it has no result yet.
+        """Pass `event` to the service's handlers. An external call gets `answer`. Without one, no result is recorded.
 
         Raises KeyError unless exactly one subscription, of the given name if any, handles the event. Also raises what
         the handler raises.
         """
         reaction = self._reaction(event.type, subscription)
         memory, request, received = self._memory, None, reaction.as_received(event)
-        memory.published, memory.scheduled, memory.cause = [], [], caused_by(event)
+        memory.published, memory.scheduled, memory.cause = [], [], envelope_for(event)
         if reaction.load is not None:
             await reaction.load([received], memory.tx)
         if reaction.handle is not None:

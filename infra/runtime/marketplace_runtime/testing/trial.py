@@ -22,7 +22,7 @@ HANDLED = "select count(*) from messaging.inbox where subscription = $1 and even
 
 DEAD = "select count(*) from messaging.dead_letters"
 
-POISON_MESSAGES: Mapping[str, tuple[bytes, dict[str, Any]]] = {
+MALFORMED_MESSAGES: Mapping[str, tuple[bytes, dict[str, Any]]] = {
     "no JSON": (b"{", {"content_type": "application/json", "headers": {"cloudEvents_specversion": "1.0"}}),
     "no event": (b"hello", {}),
     "an event without a publisher": (
@@ -42,7 +42,7 @@ class ConformanceError(AssertionError):
 
 
 class Trial:
-    """Runs the treatments of one subscription's events, which have fixed ids."""
+    """Runs the treatments of one subscription. Its events keep their ids, so that they can be published again."""
 
     def __init__(
         self, harness: ServiceHarness, subscription: str, events: Sequence[tuple[UUID, Event]], setup: Setup | None
@@ -50,21 +50,23 @@ class Trial:
         self.events = list(events)
         self._harness, self._name, self._setup = harness, subscription, setup
         self._known = {each.lower() for id, event in events for each in (str(id), *ids_in(event.model_dump_json()))}
-        [own] = [each for each in harness.service.subscriptions if each.name == subscription]
-        self._reactions = own.reactions
-        self.has_external_calls = any(reaction.call for reaction in own.reactions.values())
-        unexpected_types = {event.type for _, event in events} - {*own.types}
+        [tested] = [each for each in harness.service.subscriptions if each.name == subscription]
+        self._reactions = tested.reactions
+        self.has_external_calls = any(reaction.call for reaction in tested.reactions.values())
+        unexpected_types = {event.type for _, event in events} - {*tested.types}
         if not events or unexpected_types:
             raise ValueError(
-                f"{harness.service.name}.{subscription} needs events of {own.types}, but got {sorted(unexpected_types)}"
+                f"{harness.service.name}.{subscription} needs events of {tested.types}, not {sorted(unexpected_types)}"
             )
 
     def in_both_versions(self) -> list[tuple[UUID, Event]]:
-        """Return the events, each older version preceded by the version that its handler reads, under the same id."""
+        """Return the events, and before each of an older version the same event, upcast, under the same id."""
         found: list[tuple[UUID, Event]] = []
         for id, event in self.events:
-            read = self._reactions[event.type].as_received(event)
-            found += [(id, read), (id, event)] if read.type in self._reactions.keys() - {event.type} else [(id, event)]
+            upcast = self._reactions[event.type].as_received(event)
+            found += (
+                [(id, upcast), (id, event)] if upcast.type in self._reactions.keys() - {event.type} else [(id, event)]
+            )
         return found
 
     async def run(self, treatment: Callable[[], Awaitable[None]]) -> State:
@@ -82,16 +84,16 @@ class Trial:
         await self._until_handled(events)
         await self._harness.wait_until_settled()
 
-    async def publish_among_poison(self) -> None:
-        """Publish each event after poison messages. Raises `ConformanceError` unless only these become dead letters."""
+    async def publish_among_malformed_messages(self) -> None:
+        """Publish each event after malformed ones. Raises `ConformanceError` unless only these are dead-lettered."""
         queue = f"{self._harness.service.name}.{self._name}"
         for id, event in self.events:
-            for body, properties in POISON_MESSAGES.values():
+            for body, properties in MALFORMED_MESSAGES.values():
                 await self._harness.put(queue, body, {"message_id": str(new_id()), **properties})
             await self._harness.publish(event, id)
         await self._until_handled(self.events)
-        expected = len(POISON_MESSAGES) * len(self.events)
-        await self._until(lambda: self._harness.count(DEAD), expected, "poison messages are stored as dead letters")
+        expected = len(MALFORMED_MESSAGES) * len(self.events)
+        await self._until(lambda: self._harness.count(DEAD), expected, "malformed messages are stored as dead letters")
         await self._harness.wait_until_settled()
         async with self._harness.transaction() as tx:
             await tx.execute("delete from messaging.dead_letters")
@@ -116,7 +118,7 @@ class Trial:
                 reached.set()
                 await asyncio.Event().wait()
 
-        setattr(messaging.workers[self._name].executor, "acknowledge", hang)  # noqa: B010 - a method, of this one
+        setattr(messaging.workers[self._name].executor, "acknowledge", hang)  # noqa: B010 - replaces a method of this object only
         await self._crash_once(reached)
 
     async def _crash_once(self, reached: asyncio.Event) -> None:
@@ -136,19 +138,21 @@ class Trial:
         ids = {id for id, _ in events}
         await self._until(lambda: self._harness.count(HANDLED, self._name, list(ids)), len(ids), "events are handled")
         if duplicates:
-            again = len(events) - len(ids)
-            await self._until(lambda: self._harness.count(DUPLICATES, self._name), again, "duplicates are recognized")
+            expected_duplicates = len(events) - len(ids)
+            await self._until(
+                lambda: self._harness.count(DUPLICATES, self._name), expected_duplicates, "duplicates are recognized"
+            )
 
     async def _until(self, count: Callable[[], Awaitable[int]], wanted: int, what: str) -> None:
         found = 0
 
-        async def there() -> bool:
+        async def is_reached() -> bool:
             nonlocal found
             found = await count()
             return found >= wanted or bool(await self._unexpected_dead())
 
         try:
-            await until(there, SETTLED_TIMEOUT_S)
+            await until(is_reached, SETTLED_TIMEOUT_S)
         except TimeoutError:
             raise ConformanceError(f"{self._name}: {found} of {wanted} {what}") from None
         if found < wanted:
@@ -185,7 +189,7 @@ class Trial:
 def _with_hanging_handlers(subscription: Subscription, reached: asyncio.Event) -> Subscription:
     """Return the subscription with handlers that do their work, set `reached`, and then never return."""
 
-    def last_step(run: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    def then_hang(run: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         async def work_and_hang(*arguments: Any) -> None:
             await run(*arguments)
             reached.set()
@@ -193,11 +197,11 @@ def _with_hanging_handlers(subscription: Subscription, reached: asyncio.Event) -
 
         return work_and_hang
 
-    def hang_at_last_step(reaction: Reaction) -> Reaction:
+    def with_hanging_last_step(reaction: Reaction) -> Reaction:
         if reaction.call is not None:
-            return replace(reaction, call=replace(reaction.call, record=last_step(reaction.call.record)))
-        return replace(reaction, handle=reaction.handle and last_step(reaction.handle))
+            return replace(reaction, call=replace(reaction.call, record=then_hang(reaction.call.record)))
+        return replace(reaction, handle=reaction.handle and then_hang(reaction.handle))
 
     return replace(
-        subscription, reactions={type: hang_at_last_step(each) for type, each in subscription.reactions.items()}
+        subscription, reactions={type: with_hanging_last_step(each) for type, each in subscription.reactions.items()}
     )
