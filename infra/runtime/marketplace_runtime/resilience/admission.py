@@ -27,7 +27,7 @@ class Priority(Enum):
     WRITE = 0.8
     """Other requests."""
     CRITICAL = 1.0
-    """What the service exists for, and requests of operators: refused last."""
+    """The main purpose of the service, such as a checkout, and requests of operators: refused last."""
 
 
 LABELS = {Priority.READ: "look", Priority.WRITE: "change", Priority.CRITICAL: "promise"}
@@ -38,7 +38,7 @@ class Admission:
     """Admits at most `limit` pieces of work at once: `with admission.admit(priority):`. Nothing waits for a place.
 
     If most of the work of the last second took longer than `slow_s`, the limit decreases, down to a quarter: the
-    machine or something downstream does less than the limit assumes. Otherwise it increases again, up to `limit`.
+    machine or a dependency is slower than the limit assumes. Otherwise it increases again, up to `limit`.
     """
 
     def __init__(

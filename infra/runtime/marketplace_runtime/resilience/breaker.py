@@ -48,27 +48,27 @@ class CircuitBreaker:
         self._errors = errors
         self._failure_ratio = failure_ratio
         self._minimum_calls = minimum_calls
-        self._open_for_s = open_for_s
+        self._default_open_s = open_for_s
         self._clock = clock
         self._failed: deque[bool] = deque(maxlen=window)
         self._state = CircuitState.CLOSED
         self._opened_at = 0.0
-        self._open_s = open_for_s
-        """Seconds for which it stays open this time."""
+        self._current_open_s = open_for_s
+        """Seconds for which it stays open this time: the default, or the time that the callee asked for."""
         self._generation = 0
         """Number of state changes so far. Results of calls that an earlier generation admitted are ignored."""
-        self._entered: ContextVar[int] = ContextVar(f"circuit-{name}")
+        self._admitted_generation: ContextVar[int] = ContextVar(f"circuit-{name}")
         self._refused = metrics.circuit_refused_total.labels(name)
         self._gauge = metrics.circuit_state.labels(name)
         self._gauge.set(CircuitState.CLOSED)
 
     async def __aenter__(self) -> None:
-        self._entered.set(self.admit())
+        self._admitted_generation.set(self.admit())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        generation = self._entered.get()
+        generation = self._admitted_generation.get()
         if error is None:
             self.record(generation, failed=False)
         elif isinstance(error, RateLimited):
@@ -85,13 +85,15 @@ class CircuitBreaker:
 
     def admit(self) -> int:
         """Admit a call, or raise `CircuitOpen`. Returns the generation that the call's result belongs to."""
-        if self._state is CircuitState.OPEN and self._clock() - self._opened_at >= self._open_s:
+        if self._state is CircuitState.OPEN and self._clock() - self._opened_at >= self._current_open_s:
             self._change_state(CircuitState.HALF_OPEN)
             return self._generation
         if self._state is not CircuitState.CLOSED:
             self._refused.inc()
             left_s = (
-                max(0.0, self._opened_at + self._open_s - self._clock()) if self._state is CircuitState.OPEN else 0.5
+                max(0.0, self._opened_at + self._current_open_s - self._clock())
+                if self._state is CircuitState.OPEN
+                else 0.5
             )
             raise CircuitOpen(f"circuit breaker of {self._name} refuses calls, retry in {left_s:.1f} s", left_s)
         return self._generation
@@ -112,14 +114,14 @@ class CircuitBreaker:
         """Open the circuit for `for_s` seconds, as the callee asked in a call of this generation."""
         if generation == self._generation:
             self._change_state(CircuitState.OPEN)
-            self._open_s = for_s
+            self._current_open_s = for_s
 
     def record_cancelled(self, generation: int) -> None:
         """Ignore a call that was cancelled. If it was the probe, the next call is the probe."""
         if generation == self._generation and self._state is CircuitState.HALF_OPEN:
-            opened_at, open_s = self._opened_at, self._open_s
+            opened_at, open_s = self._opened_at, self._current_open_s
             self._change_state(CircuitState.OPEN)
-            self._opened_at, self._open_s = opened_at, open_s
+            self._opened_at, self._current_open_s = opened_at, open_s
 
     def _change_state(self, state: CircuitState) -> None:
         log.warning("circuit breaker changed state", circuit=self._name, state=state.name.lower())
@@ -128,4 +130,4 @@ class CircuitBreaker:
         self._failed.clear()
         self._gauge.set(state)
         if state is CircuitState.OPEN:
-            self._opened_at, self._open_s = self._clock(), self._open_for_s
+            self._opened_at, self._current_open_s = self._clock(), self._default_open_s

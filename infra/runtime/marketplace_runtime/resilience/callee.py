@@ -1,4 +1,4 @@
-"""Calls external services over HTTP, under keys: a request may be repeated, and the callee carries it out once."""
+"""Calls external services over HTTP. With an idempotency key, a request may be repeated, and is carried out once."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,7 +19,7 @@ MIN_RETRY_AFTER_S, DEFAULT_RETRY_AFTER_S, MAX_RETRY_AFTER_S = 0.1, 5.0, 300.0
 class CallError(Exception):
     """The call has no certain answer; the same request can be sent again.
 
-    The message contains nothing of the request, and of the answer no more than its status and problem type.
+    The message contains no data of the request, and only the status and problem type of the answer.
     """
 
 

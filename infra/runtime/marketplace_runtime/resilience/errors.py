@@ -2,7 +2,7 @@
 
 
 class Refused(Exception):
-    """The call was not made: nothing was sent. Retry after `retry_after_s` seconds."""
+    """The call or request was refused before any work was done. Retry after `retry_after_s` seconds."""
 
     retry_after_s = 1.0
 
