@@ -35,7 +35,7 @@ class ExternalCalls:
     def __init__(self, subscription: Subscription, deduplicate: Deduplicate, gate: RunAloneGate, clients: Any) -> None:
         self._name, self._batch_size, self._deduplicate = subscription.name, subscription.batch, deduplicate
         self._gate, self._clients = gate, clients
-        self.pool = CallPool[Delivery](concurrency=subscription.concurrency, waiting=subscription.batch)
+        self.pool = CallPool[Delivery](concurrency=subscription.concurrency, max_waiting=subscription.batch)
 
     async def prepare(self, tx: Transaction, batch: Batch) -> None:
         """Claim and prepare each event once, and decide about every delivery of it. This is a stage.

@@ -1,4 +1,4 @@
-"""Runs external calls concurrently, with no transaction open, and returns the outcome of each."""
+"""Runs external calls concurrently, with no transaction open, and returns the result of each."""
 
 import asyncio
 from collections import defaultdict
@@ -13,10 +13,14 @@ from marketplace_runtime.resilience import within
 LEASE = timedelta(seconds=60)
 """Duration of a claim if its process neither finishes nor dies. Covers waiting for a slot, the call, and recording."""
 SLOT_TIMEOUT_S = 20.0
-"""Maximum time from the claim to a free slot. Later the call is not made: the lease might end before it is recorded."""
+"""Maximum time from the claim to a free slot.
+
+After that, the call is not made: its lease might expire before its result is recorded.
+"""
 CALL_TIMEOUT_S = 30.0
 
 Job = TypeVar("Job")
+"""What the caller attaches to a call and gets back with its result, such as a delivery."""
 
 
 class SlotTimeout(Exception):
@@ -36,13 +40,13 @@ class CallResult(Generic[Job]):
 class CallPool(Generic[Job]):
     """Runs the calls of one subscription in this process, at most one per key and `concurrency` at a time.
 
-    With `concurrency + waiting` calls under way the pool is full: the claims of further calls would expire while
+    With `concurrency + max_waiting` calls under way the pool is full: the claims of further calls would expire while
     they wait for a slot.
     """
 
-    def __init__(self, *, concurrency: int, waiting: int) -> None:
+    def __init__(self, *, concurrency: int, max_waiting: int) -> None:
         self._slots = asyncio.Semaphore(concurrency)
-        self._max_under_way = concurrency + waiting
+        self._max_under_way = concurrency + max_waiting
         self._results: asyncio.Queue[CallResult[Job]] = asyncio.Queue()
         self._running = asyncio.TaskGroup()
         self._held: defaultdict[UUID, list[Job]] = defaultdict(list)
@@ -57,7 +61,7 @@ class CallPool(Generic[Job]):
         return len(self.under_way) >= self._max_under_way
 
     async def run(self) -> None:
-        """Run the started calls until cancelled. Raises an error that a call could not hand over as its outcome."""
+        """Run the started calls until cancelled. Raises an error that cannot be returned as a `CallResult`."""
         async with self._running:
             await asyncio.get_running_loop().create_future()
 
@@ -82,14 +86,14 @@ class CallPool(Generic[Job]):
         return True
 
     async def next_results(self, limit: int) -> list[CallResult[Job]]:
-        """Wait for calls that have ended. Returns up to `limit`. Close each once its outcome is processed."""
+        """Wait for calls that have ended. Returns up to `limit`. Close each call after processing its result."""
         found = [await self._results.get()]
         while not self._results.empty() and len(found) < limit:
             found.append(self._results.get_nowait())
         return found
 
     def close(self, key: UUID) -> list[Job]:
-        """Remove a call whose outcome was processed. Returns the jobs that were held for it."""
+        """Remove a call whose result was processed. Returns the jobs that were held for it."""
         self.under_way.remove(key)
         if not self.under_way:
             self._idle.set()

@@ -68,7 +68,7 @@ async def release_expired_claims(tx: Transaction, missing_since: dict[int, float
     """Release the claims and leases of dead processes, and count a death for each leased entry of the schedule.
 
     `missing_since` is the caller's state: the monotonic time since which each holder's lock is missing. Clear it
-    if a call fails: a holder that was missing before may have been present meanwhile.
+    if this function raises: a holder that was missing before may have been present meanwhile.
     """
     now = monotonic()
     found = {row[0] for row in await tx.execute(MISSING_HOLDERS, tx.process_id)}

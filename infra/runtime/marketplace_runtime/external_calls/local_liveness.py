@@ -1,8 +1,9 @@
 """Checks through the kernel whether a process of this machine is alive.
 
-A process binds a socket to a name made from its process id. The kernel releases the name when the process dies. If
-connecting to the name is refused, the process is certainly dead. These abstract socket names exist only on Linux, and
-belong to a network namespace. The upper bits of a process id name its machine, boot and network namespace.
+A process binds a socket to a name made from its `Database.process_id`, which is not the kernel's process id. The
+kernel releases the name when the process dies. If connecting to the name is refused, the process is certainly dead.
+These abstract socket names exist only on Linux, and belong to a network namespace. The upper bits of a process id name
+its machine, boot and network namespace.
 """
 
 import socket
@@ -18,9 +19,9 @@ PREFIX = "marketplace"
 @contextmanager
 def bind_liveness_socket(process_id: int) -> Iterator[None]:
     """Bind the socket name of this process until the block or the process ends, if `NETWORK_NAMESPACE_ID` is known."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as name:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound_socket:
         if NETWORK_NAMESPACE_ID:
-            name.bind(_name(process_id))
+            bound_socket.bind(_name(process_id))
         yield
 
 
