@@ -1,6 +1,6 @@
 """Decides which changes are compatible within a version of an event. The table gives the reasons.
 
-Two kinds of readers receive events that were not written for them. A deployed consumer receives *new* events, and
+Readers and events can be of different versions in two ways. A deployed consumer receives *new* events, and
 ignores fields that it doesn't know. New code receives *old* events from the outbox, the dead letters, the `scheduled`
 table and the log stream. So for the fields that both know, old and new must accept the same instances and give them the
 same meaning. (The relation is therefore transitive, and a golden schema may follow every change that passes.)
@@ -14,8 +14,8 @@ same meaning. (The relation is therefore transitive, and a golden schema may fol
 | internal event made public                     | passes   | no other service consumed it before              |
 | required field added; optional made required   | refused  | old events lack it                               |
 | required made optional                         | refused  | new events may lack it                           |
-| field removed, also optional; renamed          | refused  | old readers get nothing; the name may come back  |
-| type changed, integer to number; union changed | refused  | either side                                      |
+| field removed, also optional; renamed          | refused  | old readers get nothing; name may be used again  |
+| type changed, integer to number; union changed | refused  | old or new readers may refuse it                 |
 | null allowed                                   | refused  | old readers refuse it                            |
 | null no longer allowed                         | refused  | old events may hold it                           |
 | enum value added, constant changed             | refused  | old readers refuse it                            |
@@ -39,21 +39,24 @@ changed meaning under an unchanged name. The same constraint written in another 
 from collections.abc import Iterator
 from itertools import chain
 
-from contracts.findings import EITHER_BREAKS, NEW_BREAKS_OLD, Finding, finding_for_keyword
+from contracts.findings import EITHER_REFUSES, OLD_READERS_REFUSE, Finding, finding_for_keyword
 from contracts.normal_form import Schema, canonical_json, normal_form
 
 OPEN_OBJECT_KEYWORDS = {"type", "properties", "required", "default", "nullable"}
 """An object with only these keywords accepts any new field."""
 TRANSPARENT_KEYWORDS = OPEN_OBJECT_KEYWORDS | {"items", "prefixItems", "additionalProperties", "minItems", "maxItems"}
-"""Keywords that don't restrict the parts of a value as a whole. Beside only these, a part may gain a field."""
+"""Keywords that don't restrict the combination of a value's parts.
+
+If a value has only these, each of its parts can be judged alone, and may gain a field.
+"""
 
 
 def find_breaking_changes(old: Schema, new: Schema) -> list[Finding]:
     """Return every reason why `new` can't replace `old` within a version; none if it can."""
-    return [*_as_event(old, new), *_differences(normal_form(old), normal_form(new), "")]
+    return [*_event_differences(old, new), *_differences(normal_form(old), normal_form(new), "")]
 
 
-def _as_event(old: Schema, new: Schema) -> Iterator[Finding]:
+def _event_differences(old: Schema, new: Schema) -> Iterator[Finding]:
     was, now = old.get("x-event", {}), new.get("x-event", {})
     if was.get("key") != now.get("key"):
         change = f"key changed from `{was.get('key')}` to `{now.get('key')}`"
@@ -65,7 +68,7 @@ def _as_event(old: Schema, new: Schema) -> Iterator[Finding]:
 def _differences(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
     """Yield the findings between two normal forms."""
     if _kind(old) != _kind(new):
-        yield Finding(path, f"type changed from {_kind(old)} to {_kind(new)}", EITHER_BREAKS)
+        yield Finding(path, f"type changed from {_kind(old)} to {_kind(new)}", EITHER_REFUSES)
         return
     keywords = old.keys() | new.keys()
     if keywords <= TRANSPARENT_KEYWORDS:
@@ -104,7 +107,7 @@ def _fields(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
         elif name in new_required:
             yield Finding(field, "required field added", "old events, still stored or on their way, lack it")
         elif not old.keys() <= OPEN_OBJECT_KEYWORDS:
-            yield Finding(field, "field added to an object that restricts its fields", NEW_BREAKS_OLD)
+            yield Finding(field, "field added to an object that restricts its fields", OLD_READERS_REFUSE)
 
 
 def _parts(old: Schema, new: Schema, path: str) -> dict[str, list[tuple[str, Schema, Schema]]]:

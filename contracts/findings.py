@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from contracts.normal_form import Schema, canonical_json
 
-NEW_BREAKS_OLD = "deployed consumers refuse new events that make use of it"
-OLD_BREAKS_NEW = "new code refuses old events, still stored or on their way, that made use of it"
-EITHER_BREAKS = "old events may not suit new code, nor new events the deployed consumers"
+OLD_READERS_REFUSE = "deployed consumers refuse new events that make use of it"
+NEW_READERS_REFUSE = "new code refuses old events, still stored or on their way, that made use of it"
+EITHER_REFUSES = "new code may refuse old events, and deployed consumers may refuse new ones"
 
 LOWER_BOUNDS = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
 UPPER_BOUNDS = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
@@ -32,14 +32,14 @@ def finding_for_keyword(keyword: str, old: Schema, new: Schema, path: str) -> Fi
             return _enum(old["enum"], new["enum"], path)
         case "nullable":
             if "nullable" in new:
-                return Finding(path, "null is now allowed", NEW_BREAKS_OLD)
-            return Finding(path, "null is no longer allowed", OLD_BREAKS_NEW)
+                return Finding(path, "null is now allowed", OLD_READERS_REFUSE)
+            return Finding(path, "null is no longer allowed", NEW_READERS_REFUSE)
         case "default":
             why = "an event that leaves the field out would now mean something else"
         case "additionalProperties":
             why = "whether unknown fields are refused decides what may be added later"
         case _:
-            why = _broken_side(keyword, old, new)
+            why = _refusing_side(keyword, old, new)
     return Finding(path, _change(keyword, old, new), why)
 
 
@@ -47,21 +47,21 @@ def _enum(was: list[object], now: list[object], path: str) -> Finding:
     before, after = {canonical_json(each) for each in was}, {canonical_json(each) for each in now}
     gained, lost = sorted(after - before), sorted(before - after)
     changes = [f"added {', '.join(gained)}"] * bool(gained) + [f"removed {', '.join(lost)}"] * bool(lost)
-    why = EITHER_BREAKS if gained and lost else NEW_BREAKS_OLD if gained else OLD_BREAKS_NEW
+    why = EITHER_REFUSES if gained and lost else OLD_READERS_REFUSE if gained else NEW_READERS_REFUSE
     return Finding(path, f"allowed values: {' and '.join(changes)}", why)
 
 
-def _broken_side(keyword: str, old: Schema, new: Schema) -> str:
-    """Return which side breaks. Every keyword restricts when it is added; a bound also when it becomes tighter."""
+def _refusing_side(keyword: str, old: Schema, new: Schema) -> str:
+    """Return which readers refuse events. Every keyword restricts when it is added; a bound also when tightened."""
     if keyword not in old:
-        return OLD_BREAKS_NEW
+        return NEW_READERS_REFUSE
     if keyword not in new:
-        return NEW_BREAKS_OLD
+        return OLD_READERS_REFUSE
     if keyword in LOWER_BOUNDS:
-        return OLD_BREAKS_NEW if new[keyword] > old[keyword] else NEW_BREAKS_OLD
+        return NEW_READERS_REFUSE if new[keyword] > old[keyword] else OLD_READERS_REFUSE
     if keyword in UPPER_BOUNDS:
-        return OLD_BREAKS_NEW if new[keyword] < old[keyword] else NEW_BREAKS_OLD
-    return EITHER_BREAKS
+        return NEW_READERS_REFUSE if new[keyword] < old[keyword] else OLD_READERS_REFUSE
+    return EITHER_REFUSES
 
 
 def _change(keyword: str, old: Schema, new: Schema) -> str:

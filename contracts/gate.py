@@ -111,7 +111,7 @@ def _next_version(event: type[Event], file: str) -> list[str]:
     version = 1 + max(each.version for each in (event, *EVENTS) if each.type.startswith(f"{name}.v"))
     new = f"{event.__name__.removesuffix(f'V{event.version}')}V{version}"
     internal = ", internal=True" if event.internal else ""
-    last = (
+    third_step = (
         f"Let {event.publisher} consume both versions while an event of V{event.version} may be stored:"
         if event.internal
         else f"Let {event.publisher} publish both versions until no service consumes V{event.version}. Consumers use:"
@@ -122,7 +122,7 @@ def _next_version(event: type[Event], file: str) -> list[str]:
         f"   Make the change there, in contracts/{event.publisher}.py (give changed parts new classes),",
         f'     class {new}(Event, type="{name}.v{version}", key="{event.key}"{internal}): ...',
         "   and in its upcast in contracts/upcasts.py. Then run `python -m contracts write`.",
-        f"3. {last}",
+        f"3. {third_step}",
         f"     on({new}, …).or_older({event.__name__}, upcast)",
         "docs/change-an-event.md shows it with an example.",
     ]

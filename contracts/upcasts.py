@@ -12,7 +12,7 @@ from marketplace_runtime.events import Event
 
 
 def shipment_dispatched_v2(old: ShipmentDispatchedV1) -> ShipmentDispatchedV2:
-    """Return the event as V2. Raises ValidationError if V1 has no carrier or no code."""
+    """Return the event as V2. Raises ValidationError if V1 has no carrier or no tracking code."""
     return ShipmentDispatchedV2(
         order_id=old.order_id,
         shipment_id=old.shipment_id,
