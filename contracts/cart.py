@@ -10,7 +10,7 @@ from marketplace_runtime.events import Event, PersonId
 
 
 class Line(BaseModel):
-    """So many units of a product at the price that the customer saw."""
+    """A quantity of one product, at the price that the customer saw."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -20,24 +20,24 @@ class Line(BaseModel):
 
 
 class CartCheckedOutV1(Event, type="cart.cart-checked-out.v1", key="order_id"):
-    """A customer wants to buy these lines; the order's id was promised in the answer."""
+    """A customer has checked out a cart with these lines. The HTTP response already named the order's id."""
 
     order_id: UUID
     customer_id: PersonId
     lines: list[Line] = Field(min_length=1, max_length=50)
     total: Money
     address_id: UUID | None = None
-    """The customer's address at this moment; None if the cart had received no address."""
+    """The customer's address at this moment; None if the cart service had received none."""
 
 
 class CartAbandonedV1(Event, type="cart.cart-abandoned.v1", key="customer_id"):
-    """A cart with something in it was left alone for long."""
+    """A customer has left a cart with something in it unused for a while."""
 
     customer_id: PersonId
     product_ids: list[UUID] = Field(min_length=1)
 
 
 class AbandonmentDueV1(Event, type="cart.abandonment-due.v1", key="customer_id", internal=True):
-    """Deadline: look whether the cart was touched since."""
+    """Deadline: check whether the customer has used the cart since."""
 
     customer_id: PersonId

@@ -18,7 +18,7 @@ class ProductStatus(StrEnum):
 
 
 class ProductFacts(BaseModel):
-    """All that another service needs to show or sell a product; the highest version wins."""
+    """All that another service needs to show or sell a product. A higher version replaces a lower one."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -38,7 +38,7 @@ class ProductListedV1(Event, type="catalog.product-listed.v1", key="product_id")
 
 
 class PriceChangedV1(Event, type="catalog.price-changed.v1", key="product_id"):
-    """From now on the product costs this."""
+    """The price of the product has changed; `facts` has the new price."""
 
     product_id: UUID
     facts: ProductFacts
@@ -67,7 +67,7 @@ class ProductRestockedV1(Event, type="catalog.product-restocked.v1", key="produc
 
 
 class StockRunningLowV1(Event, type="catalog.stock-running-low.v1", key="product_id"):
-    """Fewer units are available than the seller wants to be told of."""
+    """Fewer units are available than the seller's low-stock threshold."""
 
     product_id: UUID
     seller_id: PersonId
@@ -85,7 +85,7 @@ class LoweredPrice(BaseModel):
 
 
 class StockReservedV1(Event, type="catalog.stock-reserved.v1", key="order_id"):
-    """Every line of the order is set aside until it is confirmed or cancelled."""
+    """Stock is reserved for every line of the order, until the order is confirmed or cancelled."""
 
     order_id: UUID
     expires_at: datetime
@@ -114,25 +114,25 @@ class RejectedLine(BaseModel):
 
 
 class StockRejectedV1(Event, type="catalog.stock-rejected.v1", key="order_id"):
-    """Nothing was set aside, since at least one line cannot be sold as ordered."""
+    """Nothing was reserved, since at least one line cannot be sold as ordered."""
 
     order_id: UUID
     lines: list[RejectedLine] = Field(min_length=1)
 
 
 class ReservationExpiredV1(Event, type="catalog.reservation-expired.v1", key="order_id"):
-    """The reservation is older than agreed. It still holds: only a cancellation releases it."""
+    """The order kept its reservation beyond `expires_at`. The stock stays reserved until the order is cancelled."""
 
     order_id: UUID
 
 
 class StockReleasedV1(Event, type="catalog.stock-released.v1", key="order_id"):
-    """What the order held, reserved or taken, is available again."""
+    """The stock that was reserved or taken for the order is available again."""
 
     order_id: UUID
 
 
 class ReservationDueV1(Event, type="catalog.reservation-due.v1", key="order_id", internal=True):
-    """Deadline: look whether the reservation was taken or released."""
+    """Deadline: check whether the reservation was taken or released."""
 
     order_id: UUID

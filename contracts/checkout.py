@@ -32,7 +32,7 @@ class OrderPlacedV1(Event, type="checkout.order-placed.v1", key="order_id"):
 
 
 class PaymentCapturedV1(Event, type="checkout.payment-captured.v1", key="order_id"):
-    """A provider holds the order's total for us."""
+    """A payment provider has charged the customer the order's total."""
 
     order_id: UUID
     customer_id: PersonId
@@ -41,7 +41,7 @@ class PaymentCapturedV1(Event, type="checkout.payment-captured.v1", key="order_i
 
 
 class PaymentDeclinedV1(Event, type="checkout.payment-declined.v1", key="order_id"):
-    """The last provider that was asked did not charge."""
+    """A payment provider has declined the payment for good."""
 
     order_id: UUID
     customer_id: PersonId
@@ -49,14 +49,14 @@ class PaymentDeclinedV1(Event, type="checkout.payment-declined.v1", key="order_i
 
 
 class OrderConfirmedV1(Event, type="checkout.order-confirmed.v1", key="order_id"):
-    """Stock is reserved and paid for: from here on the order is kept, or cancelled with a refund."""
+    """Stock is reserved and paid for: from now on the order is delivered, or cancelled with a refund."""
 
     order_id: UUID
     customer_id: PersonId
     lines: list[Line] = Field(min_length=1, max_length=50)
     total: Money
     address_id: UUID | None = None
-    """The id of delivery's address as of checkout, to which the parcel goes. None in events from before these ids."""
+    """The id of the address to which delivery sends the parcel. None in older events."""
 
 
 class CancellationRequestedV1(Event, type="checkout.cancellation-requested.v1", key="order_id"):
@@ -67,13 +67,13 @@ class CancellationRequestedV1(Event, type="checkout.cancellation-requested.v1", 
 
 
 class OrderCancelledV1(Event, type="checkout.order-cancelled.v1", key="order_id"):
-    """The order is over. Whatever it holds anywhere is to be given back."""
+    """The order is cancelled. Each service gives back what it holds for the order."""
 
     order_id: UUID
     customer_id: PersonId
     reason: CancellationReason
     detail: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=64)] | None = None
-    """A finer reason than `reason` has: `no-address` with `shipping-failed`. Readers treat unknown values as None."""
+    """A finer reason than `reason` has: `no-address` with `shipping-failed`. Consumers treat unknown values as None."""
 
 
 class PaymentRefundedV1(Event, type="checkout.payment-refunded.v1", key="order_id"):
@@ -93,19 +93,19 @@ class OrderDeliveredV1(Event, type="checkout.order-delivered.v1", key="order_id"
 
 
 class StockAnswerDueV1(Event, type="checkout.stock-answer-due.v1", key="order_id", internal=True):
-    """Deadline: look whether the catalog has answered."""
+    """Deadline: check whether the catalog has answered."""
 
     order_id: UUID
 
 
 class ReservationOverV1(Event, type="checkout.reservation-over.v1", key="order_id", internal=True):
-    """Deadline, at once: the stock's reservation expired; cancel unless the order is paid."""
+    """Deadline that is due at once: the reservation of stock expired; cancel the order unless it is paid."""
 
     order_id: UUID
 
 
 class PaymentDueV1(Event, type="checkout.payment-due.v1", key="order_id", internal=True):
-    """Deadline: look whether the order is paid; if not, void and cancel."""
+    """Deadline: check whether the order is paid; if not, void the charge and cancel the order."""
 
     order_id: UUID
 
@@ -117,7 +117,7 @@ class ChargeDueV1(Event, type="checkout.charge-due.v1", key="order_id", internal
 
 
 class VoidDueV1(Event, type="checkout.void-due.v1", key="order_id", internal=True):
-    """Make sure that the provider which was asked holds nothing, then cancel."""
+    """Void the charge at the provider that was asked for it, then cancel the order."""
 
     order_id: UUID
 
@@ -129,6 +129,6 @@ class RefundDueV1(Event, type="checkout.refund-due.v1", key="order_id", internal
 
 
 class ShippingOverdueV1(Event, type="checkout.shipping-overdue.v1", key="order_id", internal=True):
-    """Deadline: look whether the parcel left; if not, tell the customer that it is delayed."""
+    """Deadline: check whether the parcel left; if not, show the customer that it is delayed."""
 
     order_id: UUID

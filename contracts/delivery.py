@@ -10,7 +10,7 @@ from marketplace_runtime.events import Event, PersonId
 
 
 class AddressRecordedV1(Event, type="delivery.address-recorded.v1", key="customer_id"):
-    """A customer has said where parcels go from now on. Where that is, delivery alone knows."""
+    """A customer has set the address for future parcels. Only delivery knows the address itself."""
 
     customer_id: PersonId
     address_id: UUID
@@ -24,7 +24,7 @@ class AddressErasedV1(Event, type="delivery.address-erased.v1", key="customer_id
 
     customer_id: PersonId
     revision: int = Field(ge=1)
-    """One sequence with the revisions of AddressRecorded."""
+    """Continues the sequence of revisions of AddressRecorded."""
 
 
 class ShipmentScheduledV1(Event, type="delivery.shipment-scheduled.v1", key="order_id"):
@@ -46,7 +46,7 @@ class ShipmentDispatchedV1(Event, type="delivery.shipment-dispatched.v1", key="o
 
 
 class Tracking(BaseModel):
-    """How to ask for a parcel: the code means something to its own carrier alone."""
+    """A parcel's carrier, and the code by which this carrier knows the parcel."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -103,7 +103,7 @@ class CancellationRefusedV1(Event, type="delivery.cancellation-refused.v1", key=
 
 
 class ShippingDueV1(Event, type="delivery.shipping-due.v1", key="order_id", internal=True):
-    """Deadline: look whether a carrier took the booking; if not, give up."""
+    """Deadline: check whether a carrier took the booking; if not, give the shipment up."""
 
     order_id: UUID
 
@@ -115,12 +115,12 @@ class BookingDueV1(Event, type="delivery.booking-due.v1", key="order_id", intern
 
 
 class TrackingDueV1(Event, type="delivery.tracking-due.v1", key="order_id", internal=True):
-    """Ask the carrier where the parcel is: it has said nothing for a while."""
+    """Ask the carrier where the parcel is, since the carrier has reported nothing for a while."""
 
     order_id: UUID
 
 
 class UnbookingDueV1(Event, type="delivery.unbooking-due.v1", key="order_id", internal=True):
-    """Make sure that the carrier which was asked sends nothing, then cancel or fail."""
+    """Cancel the booking at the carrier that was asked for it, then cancel or fail the shipment."""
 
     order_id: UUID

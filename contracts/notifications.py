@@ -29,7 +29,7 @@ class NotificationSentV1(Event, type="notifications.notification-sent.v1", key="
     person_id: PersonId
     kind: NotificationKind
     about: str
-    """The order, cart or product that the mail is about."""
+    """The id of the order, cart or product that the mail is about."""
 
 
 class NotificationFailedV1(Event, type="notifications.notification-failed.v1", key="about"):
@@ -58,8 +58,8 @@ class WebhookDisabledV1(Event, type="notifications.webhook-disabled.v1", key="en
 
 
 class WebhookDueV1(Event, type="notifications.webhook-due.v1", key="endpoint_id", internal=True):
-    """Deadline: send an endpoint what is due."""
+    """Deadline: send an endpoint the messages that are due."""
 
     endpoint_id: UUID
     turn: UUID
-    """The endpoint's turn to be sent messages. An event of a turn that was replaced has no effect."""
+    """The id of the turn in which messages are sent. The event has no effect if another turn replaced this one."""
