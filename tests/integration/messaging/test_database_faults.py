@@ -75,7 +75,7 @@ async def test_a_deadlock_does_not_stop_the_schedule(toy: Toy, monkeypatch: pyte
         await effect(tx, event.order_id, "due")
 
     async with toy.running(subscription("carts", on(CartCheckedOutV1, start), on(PaymentDueV1, due))):
-        once = Once(monkeypatch, liveness, "release_expired_claims", asyncpg.DeadlockDetectedError("deadlock"))
+        once = Once(monkeypatch, liveness, "release_orphaned_claims", asyncpg.DeadlockDetectedError("deadlock"))
 
         async def deadlocked() -> bool:
             return once.calls > 0

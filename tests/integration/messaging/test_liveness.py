@@ -28,14 +28,14 @@ LOCKS = f"select pid from pg_locks where {ADVISORY_LOCK_FILTER} and classid = {l
 
 def count_checks(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Return a function that counts the liveness checks of the process of `database`."""
-    check, looks = liveness.release_expired_claims, 0
+    check, looks = liveness.release_orphaned_claims, 0
 
     async def counted(tx: Transaction, *args: dict[int, float]) -> None:
         nonlocal looks
         await check(tx, *args)
         looks += tx.process_id == database.process_id
 
-    monkeypatch.setattr(liveness, "release_expired_claims", counted)
+    monkeypatch.setattr(liveness, "release_orphaned_claims", counted)
     return lambda: looks
 
 
@@ -68,7 +68,7 @@ async def test_a_call_stays_with_its_process_while_that_has_no_database_session(
 async def test_a_process_on_another_machine_is_dead_after_it_was_missing_without_interruption(toy: Toy) -> None:
     id, far = await holding_elsewhere(toy)
     missed: dict[int, float] = {}
-    check = partial(release_claims_of_dead_processes, toy.checkout_database([]), missed)
+    check = partial(release_orphaned_claims, toy.checkout_database([]), missed)
     await check()
     assert list(missed) == [far]
     missed[far] -= 0.9 * liveness.DEAD_AFTER_S
@@ -92,7 +92,7 @@ async def test_a_process_on_another_machine_is_dead_after_it_was_missing_without
 
 async def test_a_process_on_this_machine_is_dead_when_the_kernel_reports_its_end(toy: Toy) -> None:
     await hold(here := toy.checkout_database([]))
-    check = partial(release_claims_of_dead_processes, toy.checkout_database([]), {})
+    check = partial(release_orphaned_claims, toy.checkout_database([]), {})
     with local_liveness.bind_liveness_socket(here.process_id):
         await check()
         assert await toy.rows(HELD) == [([here.process_id], [here.process_id])]
@@ -111,7 +111,7 @@ async def test_a_failed_check_resets_the_time_that_a_process_was_missing(
         if len(arguments) == 2:
             raise asyncpg.DeadlockDetectedError("deadlock")
 
-    monkeypatch.setattr(liveness, "release_expired_claims", check)
+    monkeypatch.setattr(liveness, "release_orphaned_claims", check)
     database = toy.checkout_database([])
     scheduler_task = asyncio.create_task(
         Scheduler(database, {}, CatchUpTracker(database, []), dead_letters.store).run()
@@ -169,6 +169,6 @@ async def holding_elsewhere(toy: Toy) -> tuple[UUID, int]:
     return await hold(database), database.process_id
 
 
-async def release_claims_of_dead_processes(database: Database, missed: dict[int, float]) -> None:
+async def release_orphaned_claims(database: Database, missed: dict[int, float]) -> None:
     async with database.transaction() as tx:
-        await liveness.release_expired_claims(tx, missed)
+        await liveness.release_orphaned_claims(tx, missed)

@@ -229,7 +229,7 @@ def machine_of(runner: asyncio.Runner, url: str, owner_url: Any) -> type[RuleBas
 
         async def _run_due(self) -> None:
             async with self.database.transaction() as tx:
-                await liveness.release_expired_claims(tx, {})
+                await liveness.release_orphaned_claims(tx, {})
                 await tx.execute("update messaging.scheduled set due = now()")
                 entries = await scheduled.lease_due(tx, [("carts", CartCheckedOutV1.type)], 100, timedelta(seconds=60))
             await self._run([decode_entry(each, self.worker.subscription) for each in entries])

@@ -139,7 +139,7 @@ def claims_outlive_their_process(patch: Patch) -> None:
 
     async def free_nothing(tx: Transaction, missed: dict[int, float]) -> None: ...
 
-    patch(liveness, "release_expired_claims", free_nothing)
+    patch(liveness, "release_orphaned_claims", free_nothing)
 
 
 EFFECTS = "each effect happened exactly once"

@@ -64,7 +64,7 @@ delete from messaging.claims where holder = any($1::bigint[])
 """
 
 
-async def release_expired_claims(tx: Transaction, missing_since: dict[int, float]) -> None:
+async def release_orphaned_claims(tx: Transaction, missing_since: dict[int, float]) -> None:
     """Release the claims and leases of dead processes, and count a death for each leased entry of the schedule.
 
     `missing_since` is the caller's state: the monotonic time since which each holder's lock is missing. Clear it

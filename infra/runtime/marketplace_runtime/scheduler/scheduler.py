@@ -92,7 +92,7 @@ class Scheduler:
         self._deadlines = self._of_kind(ReactionKind.DEADLINE)
         self._types_without_call = self._of_kind(ReactionKind.HANDLER)
         self._missing_since: dict[int, float] = {}
-        """Time since which the liveness lock of each process is missing, for `liveness.release_expired_claims`."""
+        """Time since which the liveness lock of each process is missing, for `liveness.release_orphaned_claims`."""
         self._release_claims_at = self._poll_unknown_at = self._poll_unhandled_at = 0.0
 
     async def run(self) -> None:
@@ -117,7 +117,7 @@ class Scheduler:
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as tx:
             if now >= self._release_claims_at:
-                await liveness.release_expired_claims(tx, self._missing_since)
+                await liveness.release_orphaned_claims(tx, self._missing_since)
                 self._release_claims_at = now + POLL_S
             if now >= self._poll_unhandled_at:
                 await self._dead_letter_unhandled(tx)

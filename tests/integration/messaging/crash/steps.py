@@ -114,7 +114,7 @@ POINTS = {
     "record": Point(service, "record", CALLED, rare=True),
     "release of the claim": Point(claims, "release", CALLED, rare=True),
     "commit of the answer": Point(Transaction, "commit", CALLED, _commits("recorded")),
-    "release of expired claims": Point(liveness, "release_expired_claims", CALLED, rare=True),
+    "release of expired claims": Point(liveness, "release_orphaned_claims", CALLED, rare=True),
 }
 
 
