@@ -23,7 +23,7 @@ def run_tests(
     context: typer.Context,
     everything: Annotated[bool, typer.Option("--all", help="Run the slow tests, too.")] = False,
 ) -> None:
-    """Run the tests in three processes. Any other argument is passed to pytest, which then runs them in one process."""
+    """Run the tests in three processes. With other arguments, which pytest receives, they run in one process."""
     install_for_tests()
     os.chdir(CHECKOUT)
     every = ["--all", "--durations=20"] if everything else []
