@@ -125,7 +125,7 @@ async def test_another_currency_is_a_conflict(ann: Client, database: Database) -
     await ann.put(f"/carts/ann/items/{euros}", {"quantity": 1})
     answer = await ann.put(f"/carts/ann/items/{pounds}", {"quantity": 1})
     assert (answer.status, answer.body["product_ids"]) == (409, [str(pounds)])
-    assert answer.body["detail"].startswith("The cart is in EUR and this costs GBP: ")
+    assert answer.body["detail"].startswith("The cart is in EUR, but this product is priced in GBP: ")
 
 
 async def test_an_unknown_product_is_not_found(ann: Client) -> None:
