@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from marketplace_runtime.consumer import inbox, incidents, poison_counter
 from marketplace_runtime.consumer.batch import Batch
 from marketplace_runtime.consumer.delivery import Delivery
-from marketplace_runtime.database import Transaction, has_partition
+from marketplace_runtime.database import Transaction, has_daily_partition
 from marketplace_runtime.scheduler import table as scheduled
 
 
@@ -30,7 +30,7 @@ class Deduplicate:
         """
         now, name = tx.now, self._name
         without_partition = [
-            each for each in deliveries if each.entry_id is not None and not has_partition(each.envelope.id, now)
+            each for each in deliveries if each.entry_id is not None and not has_daily_partition(each.envelope.id, now)
         ]
         with_partition = (
             [each for each in deliveries if each not in without_partition] if without_partition else deliveries

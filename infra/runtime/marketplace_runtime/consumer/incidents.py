@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from marketplace_runtime.database import Transaction, has_partition
+from marketplace_runtime.database import Transaction, has_daily_partition
 from marketplace_runtime.events import make_storable
 
 MAX_KEPT_ATTEMPTS = 10
@@ -41,7 +41,7 @@ async def record(tx: Transaction, incidents: Sequence[Incident]) -> None:
     Skips events whose id is too old, or too far in the future, to have a partition. The schedule may hold such events.
     """
     now = tx.now
-    kept = [each for each in incidents if has_partition(each.event_id, now)]
+    kept = [each for each in incidents if has_daily_partition(each.event_id, now)]
     if not kept:
         return
     late = [each for each in kept if each.what == "failed" and each.attempt > MAX_KEPT_ATTEMPTS]

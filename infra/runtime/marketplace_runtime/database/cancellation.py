@@ -2,7 +2,7 @@
 
 Cancelling a statement normally costs its connection, since the driver cannot tell what the server still does with it.
 While a database hangs, every request that gives up would close one connection and open another. The new one hangs as
-well, and the server ends none of them.
+well. The server ends no session while it hangs, so ever more sessions would pile up there.
 
 Here a connection stays in use until the database answers or the driver gives up. So there are never more open
 connections than slots (see `ConnectionSlots`). A request that still waits for a slot can be cancelled at once.

@@ -34,8 +34,8 @@ class Database:
 
     `statement_timeout_s` limits each statement, `lock_timeout_s` the wait for each lock (0: no limit but that of the
     statement), and `pool_timeout_s` the wait for a connection. `internal_subscriptions` names, by event type, the
-    subscription that handles each event that the service schedules to itself. `naming` holds the application's names;
-    tests may leave it out.
+    subscription that handles each event that the service schedules to itself. `naming` holds the names that the
+    application gives to its resources, such as the database schema and exchanges; tests may leave it out.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ class Database:
     async def _remember_locked(self, entity: type, keys: list[Any]) -> None:
         """Find out which of these rows are locked, and remember them. If the query fails, remember all of them."""
         columns: Any = inspect(entity).primary_key
-        if len(columns) > 1:  # such rows are locked one by one
+        if len(columns) > 1:  # only `get` locks such rows, one at a time: `keys` has one element
             self._locked_rows.remember(entity, keys)
             return
         (column,) = columns

@@ -17,7 +17,10 @@ DATABASE_CONNECTION_ERRORS = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-"""Errors that asyncpg raises when a connection is lost; the last one if that happens in the middle of an answer."""
+"""Errors that asyncpg raises when a connection is lost.
+
+It raises `InternalClientError` if that happens in the middle of an answer.
+"""
 
 
 class ErrorKind(Enum):
@@ -81,7 +84,8 @@ def classify_error(error: BaseException) -> ErrorKind:
     if code is not None:
         return KINDS_BY_SQLSTATE.get(code) or KINDS_BY_SQLSTATE.get(code[:2]) or ErrorKind.FAILED
     if any(isinstance(each, asyncpg.InterfaceError) and isinstance(each, ValueError) for each in chain):
-        return ErrorKind.FAILED  # asyncpg's DataError: a value cannot be encoded. Its other errors concern connections
+        # This is asyncpg's DataError: a value cannot be encoded. All other InterfaceErrors concern the connection.
+        return ErrorKind.FAILED
     unavailable_errors = PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError
     if isinstance(error, DBAPIError):
         lost = error.connection_invalidated or isinstance(error, InterfaceError)

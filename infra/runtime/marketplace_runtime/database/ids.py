@@ -56,6 +56,6 @@ def is_ahead(id: UUID, now: datetime, by: timedelta) -> bool:
     return (id.int >> 80) >= (now + by).timestamp() * 1000
 
 
-def has_partition(id: UUID, now: datetime) -> bool:
-    """Return whether the inbox certainly has a partition for this event."""
+def has_daily_partition(id: UUID, now: datetime) -> bool:
+    """Return whether the inbox and the incidents certainly have a partition for the day on which this id was made."""
     return id.version == 7 and not is_too_old(id, now) and not is_ahead(id, now, MAX_CLOCK_AHEAD)

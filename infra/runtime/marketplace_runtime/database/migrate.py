@@ -74,7 +74,7 @@ async def _run(engine: AsyncEngine, schema: str, step: Callable[..., None], *arg
 
 
 async def require_current_schema(app_url: str, migrations: Path, schema: str = DEFAULT_SCHEMA) -> None:
-    """Raise `SchemaOutdated` unless both histories are at their newest version.
+    """Raise `SchemaOutdated` unless all migrations of the runtime and of the service have been run.
 
     Does without Alembic: file names of migrations begin with their revision, and revisions are numbered.
     """

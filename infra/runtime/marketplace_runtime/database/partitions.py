@@ -12,7 +12,7 @@ log = get_logger(__name__)
 
 DAYS_BACK, DAYS_AHEAD = 8, 2
 MIN_RETENTION_DAYS = MAX_EVENT_AGE.days + 1
-"""Shortest retention, in days. It is one day longer than events are accepted, since whole days are dropped."""
+"""Shortest retention, in days. It is `MAX_EVENT_AGE` plus one day, since partitions are dropped by whole days."""
 LOCK_TIMEOUT_MS = 100
 """Limit for the wait for an exclusive lock, as inserts queue behind it. After that the work is left for later."""
 ATTEMPTS, PAUSE_S = 5, 0.5
@@ -40,8 +40,9 @@ async def make_partitions(tx: Transaction) -> None:
 async def drop_partitions(database: Database, days: int) -> list[str]:
     """Drop the partitions older than `days` days, and return their names. Call it now and then.
 
-    Keeps outbox partitions that contain pending events. Does nothing while another replica is dropping partitions. A
-    drop needs an exclusive lock on its table for a moment. If it does not get that soon, it is left to the next call.
+    Keeps outbox partitions that contain pending events. Does nothing while another replica is making or dropping
+    partitions. A drop needs an exclusive lock on its table for a moment. If it does not get that soon, it is left to
+    the next call.
     """
     dropped: list[str] = []
     for parent in ("inbox", "outbox", "incidents"):

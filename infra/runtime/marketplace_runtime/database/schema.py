@@ -1,6 +1,6 @@
-"""Renames the schema of the runtime's tables.
+"""Replaces the name of the runtime's schema in SQL statements.
 
-SQL in this library calls it `messaging`; an application may use another name.
+The runtime's statements call the schema `messaging`; an application may use another name.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""Defines the interface of a transaction for the clock, outbox and schedule, which `transaction` imports."""
+"""Defines the interface by which the clock, outbox and schedule use a transaction.
+
+They cannot import `Transaction` itself, because its module imports them.
+"""
 
 from typing import Any, Protocol
 

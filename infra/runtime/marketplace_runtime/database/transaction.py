@@ -110,7 +110,7 @@ class Transaction:
         return envelope.id
 
     def schedule(self, event: Event, *, after: timedelta) -> None:
-        """Deliver `event` to this service itself once, `after` the commit or a little later.
+        """Deliver `event` to this service itself, once. It is due when the time `after` has passed since the commit.
 
         Raises `ValueError` if none of its subscriptions handles the type.
         """

@@ -5,9 +5,10 @@ from collections.abc import Set as AbstractSet
 
 
 class WakeUps:
-    """Passes signals from the transactions of a process to its relay and scheduler. All pools of a database share one.
+    """Passes signals from the transactions of a process to its relay and scheduler.
 
-    A signal may be set without work to do. Work without a signal, such as that of other processes, is found by polling.
+    All pools of a database share one `WakeUps`. A signal may be set without work to do. Work without a signal, such as
+    that of other processes, is found by polling.
     """
 
     def __init__(self) -> None:

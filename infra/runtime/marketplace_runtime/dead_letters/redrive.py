@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from marketplace_runtime.consumer import inbox
-from marketplace_runtime.database import ScheduleEntry, Transaction, has_partition
+from marketplace_runtime.database import ScheduleEntry, Transaction, has_daily_partition
 from marketplace_runtime.dead_letters import table
 from marketplace_runtime.dead_letters.table import StoredDeadLetter
 from marketplace_runtime.scheduler import key_queue
@@ -46,7 +46,7 @@ async def discard(tx: Transaction, letters: Sequence[StoredDeadLetter], *, by: s
     for subscription in sorted(ids):
         await key_queue.remove_dead_heads(tx, subscription, ids[subscription])
         # Other ids (too old, in the future, no UUIDv7) are refused before the inbox is read.
-        deliverable = [id for id in ids[subscription] if has_partition(id, tx.now)]
+        deliverable = [id for id in ids[subscription] if has_daily_partition(id, tx.now)]
         await inbox.enter(tx, subscription, deliverable, [1] * len(deliverable))
     await table.settle(tx, [each.id for each in letters], "discarded", by=by, note=note)
 

@@ -10,8 +10,6 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# `drop_partition` runs as its owner: the service's own role may drop no table itself. The function drops only
-# partitions that are older than 8 days.
 IS_PENDING = """
 create function messaging.is_pending(day date) returns boolean stable language sql as $$
     select exists (
@@ -21,6 +19,8 @@ create function messaging.is_pending(day date) returns boolean stable language s
 $$
 """
 
+# Runs as its owner: the service's own role may drop no table itself. Drops only partitions that are older than 8 days.
+#
 # The parent is locked first, as by all other statements. Then the pending events are checked again: from here on,
 # none can be added.
 DROP_PARTITION = """
