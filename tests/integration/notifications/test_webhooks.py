@@ -508,7 +508,7 @@ async def test_an_invalid_endpoint_is_refused(world: Running, body: dict[str, An
     ("field", "value", "pointer", "detail"),
     [
         ("events", ["orders"], "/body/events/0", "Write *, checkout.*, or a type such as checkout.order-placed.v1."),
-        ("events", [], "/body/events", "List at least 1."),
+        ("events", [], "/body/events", "The list's length must be at least 1."),
         ("url", "ftp://example.com/", "/body/url", "Write https://host/path, in ASCII."),
     ],
 )

@@ -46,8 +46,8 @@ def client(client_for: Callable[[Router], Client]) -> Client:
     [
         ({"id": "x"}, "/body/id", "This is no UUID."),
         ({"id": 7}, "/body/id", "This is no UUID."),
-        ({"signs": []}, "/body/signs", "List at least 1."),
-        ({"signs": ["ab"] * 3}, "/body/signs", "List at most 2."),
+        ({"signs": []}, "/body/signs", "The list's length must be at least 1."),
+        ({"signs": ["ab"] * 3}, "/body/signs", "The list's length must be at most 2."),
         ({"signs": ["AB"]}, "/body/signs/0", "Two small letters."),
         ({"signs": ["ab\n"]}, "/body/signs/0", "Two small letters."),
         ({"size": 1}, "/body/size", "Write a JSON object."),
@@ -114,4 +114,4 @@ async def test_the_error_for_an_unsupported_method_names_the_supported_ones(
 ) -> None:
     answer = await client.request("PATCH", path)
     assert (answer.slug, answer.headers["allow"]) == ("method-not-allowed", methods)
-    assert answer.json["detail"] == f"This path has {methods}."
+    assert answer.json["detail"] == f"This path supports {methods}."

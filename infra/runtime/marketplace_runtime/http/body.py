@@ -49,7 +49,7 @@ class BoundedRequest(Request):
             media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
             if not _JSON.fullmatch(media_type):
                 raise UnsupportedMediaType
-            self._parsed = parse(await self.body())
+            self._parsed = parse_json(await self.body())
         return self._parsed
 
     async def _read(self) -> bytes:
@@ -72,7 +72,7 @@ class BoundedRequest(Request):
         return bytes(read)
 
 
-def parse(raw: bytes) -> Any:
+def parse_json(raw: bytes) -> Any:
     """Parse JSON strictly (RFC 8259).
 
     Raises `BadRequest` if it is not JSON. Raises `Unprocessable` for an integer that does not fit 64 bits, a number

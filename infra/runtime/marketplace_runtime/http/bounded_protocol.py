@@ -17,8 +17,8 @@ from marketplace_runtime.http import problems
 MAX_HEAD_BYTES = 64 * 1024
 """Maximum size of a request's head in bytes.
 
-The read in which a head begins is parsed before it can be counted. So a head that arrives in one read is served up to
-about 256 KiB, the size of a read.
+Bytes that arrive in the same read as the head's first byte are not counted, since uvicorn parses them first. A read
+has up to about 256 KiB, so a head that arrives in one read can be that large.
 """
 HEAD_TIMEOUT_S = 10.0
 """Maximum time for a request's head to arrive. For the first request it starts with the connection, for later ones with

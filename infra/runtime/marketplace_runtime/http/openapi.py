@@ -70,7 +70,10 @@ def complete_document(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problems_of(method: str, operation: dict[str, Any]) -> list[type[problems.Problem]]:
-    """Return the problems of such an operation, and any of `_SECURED` and `_UNSAFE` that it lists in `responses=`."""
+    """Return the problems that an operation can answer with.
+
+    They include those of `_SECURED` and `_UNSAFE` that it lists in `responses=`.
+    """
     unsafe = method not in {"get", "head"}
     named = [problem for problem in (*_SECURED, *_UNSAFE) if str(problem.status) in operation["responses"]]
     return [

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, TypeAdapter, WithJsonSchema
 from pydantic_core import to_json
 
 from marketplace_runtime.events import PersonId
-from marketplace_runtime.http.body import parse
+from marketplace_runtime.http.body import parse_json
 from marketplace_runtime.http.matching import Matching
 from marketplace_runtime.http.problems import Problem
 
@@ -43,7 +43,9 @@ def decode_cursor(cursor: object) -> Any:
     try:
         if not isinstance(cursor, str) or len(cursor) > MAX_CURSOR_LENGTH:
             raise ValueError(cursor)
-        position = parse(b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        position = parse_json(
+            b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        )
         if position is None:  # null would restart the list
             raise ValueError(cursor)
         return position
@@ -57,7 +59,10 @@ Cursor = Annotated[
     BeforeValidator(decode_cursor),
     WithJsonSchema({"type": "string", "maxLength": MAX_CURSOR_LENGTH}),
 ]
-"""The position after which a page begins, by its type: `cursor: Cursor[UUID] = None`. Invalid ones are answered 422."""
+"""The position after which a page begins. `T` is the type of a position: `cursor: Cursor[UUID] = None`.
+
+Invalid cursors are answered 422.
+"""
 
 
 class Page(BaseModel, Generic[T]):

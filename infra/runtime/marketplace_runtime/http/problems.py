@@ -149,7 +149,7 @@ async def answer_http_error(request: Request, error: Exception, allowed: Sequenc
         case MethodNotAllowed.status:
             methods = ", ".join(allowed)
             return answer(
-                MethodNotAllowed(f"This path has {methods}.", headers={"Allow": methods}), _type_prefix(request)
+                MethodNotAllowed(f"This path supports {methods}.", headers={"Allow": methods}), _type_prefix(request)
             )
     problem = Problem(headers=error.headers)
     title = HTTPStatus(error.status_code).phrase
@@ -169,9 +169,9 @@ def _sentence(found: Mapping[str, Any]) -> str:
         case "missing" if found["loc"] == ("body",):
             return "A body is needed."
         case "too_short":
-            return f"List at least {limits['min_length']}."
+            return f"The list's length must be at least {limits['min_length']}."
         case "too_long":
-            return f"List at most {limits['max_length']}."
+            return f"The list's length must be at most {limits['max_length']}."
         case kind:
             return MESSAGES_BY_ERROR_TYPE.get(kind) or str(found["msg"]).removeprefix("Value error, ")
 
