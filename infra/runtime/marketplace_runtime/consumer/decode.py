@@ -36,7 +36,9 @@ def decode_message(
 
 
 def _require_deduplicable(envelope: Envelope, now: datetime) -> None:
-    """Raise `InvalidMessage` if the inbox has no partition for this event.
+    """Raise `InvalidMessage` if the event's id is too old, or too far in the future, for the partitions of the inbox.
+
+    Without an inbox row, a duplicate of the event would be handled again.
 
     Also reports the publisher if its clock runs ahead by more than `publisher_clocks.MAX_CLOCK_AHEAD`.
     """

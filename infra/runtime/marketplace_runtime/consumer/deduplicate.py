@@ -38,11 +38,11 @@ class Deduplicate:
         new = await inbox.enter(
             tx, name, [each.envelope.id for each in with_partition], [each.attempt for each in with_partition]
         )
-        entries = [each.entry_id for each in deliveries if each.entry_id is not None]
-        removed = await scheduled.remove(tx, entries) if entries else set()
+        entry_ids = [each.entry_id for each in deliveries if each.entry_id is not None]
+        removed_entry_ids = await scheduled.remove(tx, entry_ids) if entry_ids else set()
         if without_partition:
-            removed_ids = {each.envelope.id for each in without_partition if each.entry_id in removed}
-            new |= removed_ids - await inbox.find_handled(tx, name, list(removed_ids))
+            removed_event_ids = {each.envelope.id for each in without_partition if each.entry_id in removed_entry_ids}
+            new |= removed_event_ids - await inbox.find_handled(tx, name, list(removed_event_ids))
         await poison_counter.reset(tx, name, deliveries)
         fresh, duplicates = [], []
         for delivery in deliveries:

@@ -39,7 +39,7 @@ class OrderByKey:
 
         When the head of a key's queue goes on to its handler, the next entries of the key become due.
         """
-        # A run that parks a suspect again has completed, too, although it never gets to `Deduplicate`.
+        # A suspect that is parked has survived its run, but never gets to `Deduplicate`, which resets the counters.
         await poison_counter.reset(tx, self._name, batch.deliveries)
         admitted = await self._admit(tx, batch.deliveries)
         leaving = [each.key for each in admitted if each.in_key_queue and each.key is not None]
@@ -79,7 +79,7 @@ class OrderByKey:
                 queue.popleft()
                 admitted.append(delivery)
             elif delivery.in_key_queue:
-                early_ids += [delivery.entry_id or 0]  # its row may be gone, if another process has handled it
+                early_ids += [delivery.entry_id or 0]
             elif queue or (delivery.is_suspect and delivery.message is not None):
                 # A suspect from the broker is always parked: the scheduler will hand it over to be run alone.
                 parked.append(self._parked_entry(delivery, None if queue else timedelta(0)))
@@ -92,7 +92,7 @@ class OrderByKey:
         if replaced_ids:
             await scheduled.remove(tx, replaced_ids)
         if early_ids:
-            await key_queue.park_again(tx, early_ids)
+            await key_queue.park_again(tx, early_ids)  # skips rows that another process has removed meanwhile
         return admitted
 
     async def store_failed(self, tx: Transaction, delivery: Delivery, entry: ScheduleEntry) -> bool:

@@ -59,18 +59,18 @@ class RunAloneGate:
 
 
 class Quarantine:
-    """Hands out the suspects of one subscription one at a time, those whose runs alone had the fewest deaths first.
+    """Hands out the suspects of one subscription one at a time, those with the fewest incomplete runs first.
 
-    The pause before a suspect is handed out is `PAUSE_PER_DEATH_S` for each process that died while it ran the suspect
-    alone. Meanwhile other prefetched messages arrive and go first. So if processes die for another reason, each death
-    meets a different message, and no single message is blamed for all of them.
+    A run alone is incomplete if the process died during it. The pause before a suspect is handed out is
+    `PAUSE_PER_DEATH_S` for each incomplete run. Meanwhile other prefetched messages arrive and go first. So if
+    processes die for another reason, each death meets a different message, and no single one is blamed for all of them.
     """
 
     def __init__(self, subscription: str, transactions: Transactions) -> None:
         self._subscription, self._transactions = subscription, transactions
         self._new: list[Delivery] = []
         self._heap: list[tuple[int, float, float, Delivery]] = []
-        """A heap of (deaths in runs alone, random tie-break, earliest start by the event loop's clock, delivery)."""
+        """A heap of (incomplete runs, random tie-break, earliest start by the event loop's clock, delivery)."""
         self._arrived = asyncio.Event()
         self._rng = random.Random()  # noqa: S311 - a shuffle
         self._running = False
@@ -86,7 +86,7 @@ class Quarantine:
         self._arrived.set()
 
     async def next(self) -> tuple[Delivery, int]:
-        """Wait for the next suspect. Returns it and the number of processes that died while they ran it alone.
+        """Wait for the next suspect. Returns it and its number of incomplete runs.
 
         It counts as being run until `release` is called.
         """
@@ -95,12 +95,12 @@ class Quarantine:
                 await self._arrived.wait()
             self._arrived.clear()
             await self._read_counters()
-            deaths_alone, _, not_before, delivery = self._heap[0]
+            incomplete_runs, _, not_before, delivery = self._heap[0]
             pause_s = not_before - asyncio.get_running_loop().time()
             if pause_s <= 0:
                 heapq.heappop(self._heap)
                 self._running = True
-                return delivery, deaths_alone
+                return delivery, incomplete_runs
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._arrived.wait()
@@ -121,11 +121,11 @@ class Quarantine:
         if not new:
             return
         ids = [each.envelope.id for each in new]
-        deaths_alone = await self._transactions.commit_with_retries(
+        runs_by_id = await self._transactions.commit_with_retries(
             partial(poison_counter.read_runs, subscription=self._subscription, ids=ids)
         )
         now = asyncio.get_running_loop().time()
         del self._new[: len(new)]  # only now: until then they must count as waiting
         for delivery in new:
-            died = deaths_alone.get(delivery.envelope.id, 0)
-            heapq.heappush(self._heap, (died, self._rng.random(), now + died * PAUSE_PER_DEATH_S, delivery))
+            runs = runs_by_id.get(delivery.envelope.id, 0)
+            heapq.heappush(self._heap, (runs, self._rng.random(), now + runs * PAUSE_PER_DEATH_S, delivery))

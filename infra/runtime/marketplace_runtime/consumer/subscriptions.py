@@ -19,7 +19,7 @@ OrderedBy = str | Callable[[Any], object]
 """The ordering key: the name of a field that all events of the subscription have, or a function of the event."""
 
 DEFAULT_ATTEMPTS = 12
-"""Default. With pauses of up to 0.25 s, doubling to 15 s, an event is dead-lettered after one to two minutes."""
+"""Default. The pauses between the attempts add up to about 45 s, and to 91 s at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +172,8 @@ def subscription(
 
     With `ordered_by`, a field's name or a function of the event, events with the same key are handled in the order of
     the queue, also across retries and replicas. While one of them waits or is dead, the later ones are parked. One
-    replica at a time consumes such a queue. The queue is declared differently, so an existing subscription that is to
-    become ordered needs a new name.
+    replica at a time consumes such a queue: it is declared with a single active consumer. RabbitMQ cannot change that
+    for an existing queue, so a subscription that is to become ordered needs a new name.
 
     With `history="first"` the log stream is replayed from its first event when the subscription starts for the first
     time. Events published meanwhile wait in its queue, and are handled after the replay.

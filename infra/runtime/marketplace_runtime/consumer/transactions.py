@@ -25,7 +25,8 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 MAX_CONFLICT_RETRIES = 10
-PROBE_S, PROBE_CAP_S = 0.1, 2.0
+BASE_PROBE_DELAY_S, MAX_PROBE_DELAY_S = 0.1, 2.0
+"""Upper limit of the random delay before another probe of an unavailable database: at first, and after doubling."""
 MAX_FALSE_OUTAGES = 3
 """Number of false outages after which a delivery is postponed, rather than run again at once.
 
@@ -111,7 +112,7 @@ class Transactions:
                     await self._wait_for_database(error)
                 elif is_transient(error):
                     log.warning("retrying: database in conflict or too slow", queue=self._queue, error=repr(error))
-                    await asyncio.sleep(self._rng.uniform(0, PROBE_S))
+                    await asyncio.sleep(self._rng.uniform(0, BASE_PROBE_DELAY_S))
                 else:
                     raise
             else:
@@ -128,7 +129,11 @@ class Transactions:
                 except Exception as probe_error:
                     if not is_transient(probe_error):
                         raise
-                    await asyncio.sleep(self._rng.uniform(PROBE_S / 2, min(PROBE_CAP_S, PROBE_S * 2 ** min(probe, 10))))
+                    await asyncio.sleep(
+                        self._rng.uniform(
+                            BASE_PROBE_DELAY_S / 2, min(MAX_PROBE_DELAY_S, BASE_PROBE_DELAY_S * 2 ** min(probe, 10))
+                        )
+                    )
                 else:
                     return 1 if probe == 0 else 0
         finally:

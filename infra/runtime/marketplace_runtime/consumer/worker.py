@@ -148,9 +148,9 @@ class Worker:
 
     async def _run_suspects(self) -> None:
         while True:
-            delivery, deaths_alone = await self._quarantine.next()
+            delivery, incomplete_runs = await self._quarantine.next()
             if not delivery.is_lost:
-                await self.run_alone(delivery, deaths_alone)
+                await self.run_alone(delivery, incomplete_runs)
             self._quarantine.release()
             self._update_idle()
 
@@ -193,10 +193,14 @@ class Worker:
             finally:
                 self._gate.leave()
 
-    async def run_alone(self, delivery: Delivery, deaths_alone: int) -> None:
-        """Run a suspect while no other handler of the process runs, or dead-letter it after `MAX_RUNS_ALONE` deaths."""
-        if deaths_alone >= MAX_RUNS_ALONE:
-            why = f"{deaths_alone} processes died while they ran this event alone"
+    async def run_alone(self, delivery: Delivery, incomplete_runs: int) -> None:
+        """Run a suspect while no other handler of the process runs, or dead-letter it if it has had its runs.
+
+        `incomplete_runs` is the number of runs alone that did not complete because the process died. After
+        `MAX_RUNS_ALONE` of them, the suspect is not run again.
+        """
+        if incomplete_runs >= MAX_RUNS_ALONE:
+            why = f"{incomplete_runs} processes died while they ran this event alone"
             await self._execute(Outcome(decisions=[(delivery, DeadLetter("poison", why))]))
             return
         async with self._gate.alone():
