@@ -16,7 +16,7 @@ from marketplace_runtime.telemetry import get_logger
 log = get_logger(__name__)
 
 PAUSE_S = 0.25
-"""Pause after each round. A deadline may also wait for a retry; until then the scheduler requests round after round."""
+"""Pause after each round. While a deadline waits for a retry, the scheduler requests one round after another."""
 
 
 class CatchUpTracker:

@@ -129,8 +129,8 @@ class Scheduler:
                     tx, self._subscribed, MAX_ENTRIES_PER_QUERY, LEASE, UNKNOWN_VERSION_AFTER
                 )
                 self._poll_unknown_at = now + UNKNOWN_VERSION_POLL_S
-            due_s, waiting = await scheduled.next_due_s(tx, _with_room(self._workers), deadlines)
-        if waiting:
+            due_s, is_deadline_overdue = await scheduled.next_due_s(tx, _with_room(self._workers), deadlines)
+        if is_deadline_overdue:
             self._caught_up.request_catch_up()
         for entry in entries:
             self._workers[entry.subscription].receive_due(entry)
@@ -148,7 +148,8 @@ class Scheduler:
     async def _dead_letter_unhandled(self, tx: Transaction) -> None:
         """Dead-letter the entries that no code handles any more.
 
-        An entry with a key of an existing subscription stays as the dead head, and holds up its key queue.
+        If an entry has a key and its subscription still exists, it stays as the dead head of its key queue, and
+        holds up the other entries.
         """
         await key_queue.remove_keys(tx, [name for name, each in self._workers.items() if not each.keeps_order])
         entries = await scheduled.lock_unhandled(tx, self._subscribed, MAX_ENTRIES_PER_QUERY, UNHANDLED_AFTER)

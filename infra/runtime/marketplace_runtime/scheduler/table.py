@@ -25,11 +25,11 @@ subscription || ' ' || type = any($5::text[]) and (
             r.holder is not null or r.due <= s.due
             or r.failed_at < s.due and r.subscription || ' ' || r.type = any($7::text[]))))
 """
-"""True for a deadline while an event that reached the service before the deadline was due is possibly not handled yet.
+"""True for a deadline that has to wait, because an event that arrived before it was due has to be handled first.
 
-Such an event may still be in a queue. Or it is about the same subject, has failed and is not dead, and one of these
-holds: it is being run again; its next run was due no later than the deadline; or it failed before the deadline was
-due, and is handled without an external call.
+The event may still be in a queue. Or it is about the same subject, has failed and is not dead, and one of these holds:
+it is being run again; its next run was due no later than the deadline; or it failed before the deadline was due, and
+is handled without an external call.
 """
 
 # The array is evaluated once. With `in (select …)`, a join may evaluate the subquery again. That run would skip the
@@ -132,7 +132,7 @@ async def lock_unhandled(
 async def next_due_s(tx: Transaction, subscribed: SubscribedTypes, deadlines: Deadlines) -> tuple[float | None, bool]:
     """Return the seconds until the earliest entry in `subscribed` is due, and whether any deadline is overdue.
 
-    Negative seconds mean overdue; None means that there is no entry. Overdue deadlines do not count.
+    Negative seconds mean overdue; None means that there is no entry. The seconds leave out overdue deadlines.
     """
     [(seconds, overdue)] = await tx.execute(NEXT_DUE, _pairs(subscribed), _pairs(deadlines.types))
     return None if seconds is None else float(seconds), bool(overdue)
