@@ -30,7 +30,8 @@ STATEMENT_TIMEOUT_S = 10.0
 SETTINGS = {
     # If a server crash undoes a delete, the event is only published once more.
     "synchronous_commit": "off",
-    # The statistics of a queue are always out of date. A plan made for empty tables would read the whole outbox.
+    # The planner's statistics of `outbox_pending`, which fills and empties all the time, are always out of date.
+    # A plan made for an empty table would read the whole outbox.
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
