@@ -1,8 +1,8 @@
 """Audits a marketplace from outside: was an order lost, charged twice, oversold or shipped twice?
 
 The audit computes its verdict independently. It reads the simulator's record, the ledgers of payment providers and
-carriers, the mail sink, the log stream, the public API and, read-only, the databases. It shares only `contracts` with
-the marketplace's code.
+carriers, the mail sink, the log stream, the public API and, read-only, the databases. It shares only the event
+contracts and their base class with the marketplace's code.
 """
 
 from infra.lab.audit.invariants import INVARIANTS

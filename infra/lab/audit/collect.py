@@ -50,8 +50,8 @@ class RestPoint:
 async def collect(sources: Sources, *, settle_s: float) -> Evidence:
     """Read all sources once the marketplace is at rest, or after `settle_s` seconds. Never raises if a source fails.
 
-    Events that are published later, such as `cart.cart-abandoned`, are left out of every source. Their ids tell, since
-    these contain the time.
+    Events that are published later, such as `cart.cart-abandoned`, are left out of every source. They are recognised
+    by their ids, which contain the time.
     """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
         deadline = time.monotonic() + settle_s
@@ -87,6 +87,7 @@ async def _wait_for_rest(sources: Sources, http: aiohttp.ClientSession, deadline
         queues = await _queues(sources, http)
         queues_busy = queues is None or any(queue.ready or queue.unacknowledged for queue in queues)
         if not queues_busy and not any(each.open for each in activities.values()):
+            # nothing was published since the previous measurement, so it found every event from before `previous_at`
             return RestPoint(previous_at, activities, queues)
     return RestPoint(at, activities)
 

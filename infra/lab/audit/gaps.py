@@ -1,8 +1,9 @@
 """Completes the log with events that it lacks because the broker died.
 
-After a crash, RabbitMQ 3.10 confirms the first publishes although the stream does not accept them yet; queues do (see
-docs/adr/0032). The log is only one of several sources. If all others show that an event was published, and a recorded
-fault explains its absence from the log, the gap is counted and is no violation.
+In the first seconds after a crash, RabbitMQ 3.10 confirms published events that it stores in the subscriptions' queues
+but not in the log stream, whose leader is not up yet (see docs/adr/0032). The log is only one of several sources. If
+all others show that an event was published, and a recorded fault explains its absence from the log, the gap is counted
+and is no violation.
 """
 
 from dataclasses import replace
@@ -14,8 +15,8 @@ TERMINATIONS = ("kill", "stop", "restart")
 SETTLE_S = 10.0
 """Seconds after its start in which the broker may confirm publishes that the stream does not accept. 1 s was seen."""
 CONFIRM_TIMEOUT_S = 8.0
-"""Seconds that a publisher waits for a confirm. If the broker dies in this time, the event is published again later,
-even if it was already handled or has no subscription."""
+"""Seconds that the relay waits for a confirm. If the broker dies in this time, the relay publishes the event again
+after the broker's restart, when the stream may not accept it. Subscriptions may have handled the first copy by then."""
 
 
 def fill_log_gaps(evidence: Evidence) -> Evidence:

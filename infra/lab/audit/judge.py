@@ -164,7 +164,7 @@ def _find_missing_activity(evidence: Evidence, minimum: MinimumActivity) -> list
     activity = _count_activity(evidence, minimum.since)
     floors = {"accepted": minimum.orders, "rejected": minimum.rejected, "contended": minimum.contended}
     placed = sum(1 for _ in evidence.events_named("checkout.order-placed"))
-    hint = f"of {placed:,} orders" if placed else "run traffic first: ./marketplace traffic --rate 5 --duration 10"
+    hint = f"the log has {placed:,}" if placed else "run traffic first: ./marketplace traffic --rate 5 --duration 10"
     note = f"; only orders of simulated shoppers are recorded ({hint})"
     notes = {"accepted": note}
     shortfalls = [

@@ -21,7 +21,8 @@ async def read_payments(http: aiohttp.ClientSession, outside: str) -> tuple[Paym
                 seq=entry["seq"],
                 provider=which,
                 kind=entry["kind"],
-                order_id=entry["order_id"] or entry["key"].rpartition(":")[0],  # void of an unused key
+                # the void of a key that was never charged has no order id, but its key is `order id:provider`
+                order_id=entry["order_id"] or entry["key"].rpartition(":")[0],
                 amount=entry["amount"],
                 currency=entry["currency"],
             )

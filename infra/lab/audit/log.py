@@ -177,8 +177,8 @@ def _read(url: str, channel: BlockingChannel) -> Log:
                 break
             continue
         if offset > (0 if last < 0 else last + 1 + BROKER_ENTRY_OFFSETS):
-            older = " (it keeps 7 days; start over with ./marketplace down --volumes, then up -d)" if last < 0 else ""
-            raise Unreadable(f"messages {last + 1} to {offset - 1} of the log are gone{older}")
+            hint = " (it keeps 7 days; start over with ./marketplace down --volumes, then up -d)" if last < 0 else ""
+            raise Unreadable(f"messages {last + 1} to {offset - 1} of the log are gone{hint}")
         last, silences = offset, 0
         log.add(*delivery)
     raise Unreadable(f"the log ended early: {last + 1} messages, then none for {MAX_SILENCES * SILENCE_S:.0f} s")

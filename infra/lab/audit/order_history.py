@@ -7,6 +7,7 @@ from typing import Any
 
 FINAL = frozenset({"delivered", "cancelled"})
 OPEN_PAYMENTS = frozenset({"asked", "closing"})
+"""Payment states in which a provider may have charged the customer, or still may."""
 
 ALLOWED_STATUSES: dict[str, frozenset[str]] = {
     "stock-reserved": frozenset({"placed"}),

@@ -84,7 +84,7 @@ class Record:
     """Every request by its idempotency key, and the faults that were injected meanwhile."""
 
     checkout_requests: dict[str, CheckoutRequest] = field(default_factory=dict)
-    listed: dict[str, int] = field(default_factory=dict)
+    initial_units: dict[str, int] = field(default_factory=dict)
     """Initial units on hand, by product."""
     restocks: dict[str, Restock] = field(default_factory=dict)
     quantity_changes: dict[str, QuantityChange] = field(default_factory=dict)
@@ -117,11 +117,11 @@ def read_record(path: Path) -> Record:
 
 def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one arm per kind of line
     checkout_requests: dict[str, CheckoutRequest] = {}
-    listed: dict[str, int] = {}
+    initial_units: dict[str, int] = {}
     restocks: dict[str, Restock] = {}
     quantity_changes: dict[str, QuantityChange] = {}
     faults: list[Fault] = []
-    listing: dict[str, int] = {}
+    units_by_key: dict[str, int] = {}
     started = 0.0
     for number, line in enumerate(lines):
         match line:
@@ -132,9 +132,9 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one a
             case {"did": "refuse", "key": key}:
                 checkout_requests[key] = replace(checkout_requests[key], refused=True, answer_line=number)
             case {"did": "list", "key": key, "on_hand": on_hand}:
-                listing[key] = on_hand
+                units_by_key[key] = on_hand
             case {"did": "listed", "key": key, "product_id": product_id}:
-                listed[product_id] = listing[key]
+                initial_units[product_id] = units_by_key[key]
             case {"did": "restock", "key": key, "product_id": product_id, "quantity": quantity}:
                 restocks[key] = Restock(product_id, quantity)
             case {"did": "restocked", "key": key, "done": done}:
@@ -153,4 +153,4 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one a
                 started, faults = at, [each.ended_by(at) for each in faults]
             case _:
                 raise ValueError(f"unknown line in the record: {line}")
-    return Record(checkout_requests, listed, restocks, quantity_changes, tuple(faults), started)
+    return Record(checkout_requests, initial_units, restocks, quantity_changes, tuple(faults), started)

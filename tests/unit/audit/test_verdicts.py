@@ -388,7 +388,7 @@ def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert found.accepted == {KEPT: ADA}
     assert found.checkout_requests["k1"] == CheckoutRequest(ADA, KEPT, at=1.0, sent_line=2, answer_line=3)
     assert found.checkout_requests["k2"] == CheckoutRequest(ADA, at=1.0, sent_line=4)
-    assert (found.listed, found.started) == ({LAMP: 12}, 7.0)
+    assert (found.initial_units, found.started) == ({LAMP: 12}, 7.0)
     assert found.restocks == {"k3": Restock(LAMP, 3)}
     assert found.quantity_changes == {"k4": QuantityChange(ADA, LAMP, 2, 6, 7, done=True)}
     assert found.faults == (

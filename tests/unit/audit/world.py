@@ -336,7 +336,7 @@ def a_record() -> Record:
         )
     return Record(
         checkout_requests=checkout_requests,
-        listed={LAMP: 10, RARE: 5},
+        initial_units={LAMP: 10, RARE: 5},
         restocks={"5": Restock(LAMP, 3, done=True), "6": Restock(LAMP, 4, done=False)},
         quantity_changes=quantity_changes,
     )

@@ -19,14 +19,16 @@ class Purchase:
     units: int
     confirmed: bool
     sent_line: int | None
+    """Number of the record's line that was written before the checkout request; None if the record has no such line."""
     answer_line: int | None
-    """Numbers of the record's lines from before the request and from after its answer; None if the answer was lost."""
+    """Number of the line with the request's outcome; None if the record has no such line."""
 
-    def before(self, change: QuantityChange) -> bool:
-        """Whether the checkout was certainly done before the change was sent."""
+    def was_answered_before(self, change: QuantityChange) -> bool:
+        """Whether the checkout was certainly answered before the change was sent."""
         return self.answer_line is not None and self.answer_line < change.sent_line
 
-    def after(self, change: QuantityChange) -> bool:
+    def was_sent_after(self, change: QuantityChange) -> bool:
+        """Whether the checkout was certainly sent after the change was answered."""
         return change.answer_line is not None and self.sent_line is not None and self.sent_line > change.answer_line
 
 
@@ -78,9 +80,9 @@ def _remaining_quantities(change: QuantityChange, purchases: Collection[Purchase
         ended, in_progress, later = (0, 0), (each.units, taken), (0, taken)
         cases = (
             (later,)
-            if each.after(change)
+            if each.was_sent_after(change)
             else (ended, in_progress)
-            if each.before(change)
+            if each.was_answered_before(change)
             else (ended, in_progress, later)
         )
         possible = {
@@ -88,6 +90,7 @@ def _remaining_quantities(change: QuantityChange, purchases: Collection[Purchase
         }
     if change.in_checkout is not None:
         possible = {each for each in possible if each[0] == change.in_checkout}
+    # a change to 0 leaves the units in an open checkout
     return {(change.quantity or in_checkout) - taken_later for in_checkout, taken_later in possible}
 
 

@@ -32,19 +32,23 @@ def facts_follow_one_another(evidence: Evidence) -> Findings:
     """Each event about a product changes only the facts that its type is about.
 
     The facts of the last event equal those in the catalog."""
-    versions: dict[str, dict[int, PublishedEvent]] = {}
+    by_product: dict[str, dict[int, PublishedEvent]] = {}
     for published in evidence.events_named(*CHANGEABLE_FACTS):
-        version, known = published.body["facts"]["version"], versions.setdefault(published.subject, {})
-        if version in known:
+        version, by_version = published.body["facts"]["version"], by_product.setdefault(published.subject, {})
+        if version in by_version:
             yield {"product_id": published.subject, "version": version, "said_times": 2}
-        known[version] = published
-    for product_id, known in versions.items():
+        by_version[version] = published
+    for product_id, by_version in by_product.items():
         row = evidence.catalog.products.get(product_id)
         facts: dict[str, Any] | None = None
-        if sorted(known) != list(range(1, len(known) + 1)) or row is None or row["version"] != len(known):
-            yield {"product_id": product_id, "versions_said": sorted(known), "catalog_has": row and row["version"]}
+        if (
+            sorted(by_version) != list(range(1, len(by_version) + 1))
+            or row is None
+            or row["version"] != len(by_version)
+        ):
+            yield {"product_id": product_id, "versions_said": sorted(by_version), "catalog_has": row and row["version"]}
             continue
-        for _, published in sorted(known.items()):
+        for _, published in sorted(by_version.items()):
             before, facts = facts, _facts(published)
             changed = {field for field in facts if before is not None and facts[field] != before[field]}
             if not changed <= CHANGEABLE_FACTS[published.name] or facts["status"] != _status(
@@ -84,11 +88,11 @@ def webhooks_say_what_was_said(evidence: Evidence) -> Findings:
         if published is None:
             yield {**about, "said": False}
             continue
-        owner = evidence.webhooks.endpoints.get(row["endpoint_id"], {"owner": None, "everyones": False})
+        endpoint = evidence.webhooks.endpoints.get(row["endpoint_id"], {"owner": None, "everyones": False})
         concerned = [published.body[name] for name in PERSON_FIELDS if name in published.body]
         # everyone may receive the events about products
-        if not (owner["everyones"] or owner["owner"] in concerned or published.name in CHANGEABLE_FACTS):
-            yield {**about, "owner": owner["owner"], "concerns": concerned}
+        if not (endpoint["everyones"] or endpoint["owner"] in concerned or published.name in CHANGEABLE_FACTS):
+            yield {**about, "owner": endpoint["owner"], "concerns": concerned}
         envelope = (str(published.id), published.type, published.user, published.subject, published.at)
         sent = (body["id"], body["type"], body["source"], body["subject"], datetime.fromisoformat(body["time"]))
         if sent != envelope or body["data"] != published.body:
@@ -113,7 +117,7 @@ STATUS_AFTER = {
 
 def _status(evidence: Evidence, published: PublishedEvent, facts: Mapping[str, Any]) -> str:
     """Return the product's status after this event, as far as the event determines it."""
-    if published.name == "catalog.product-listed" and evidence.record.listed.get(published.subject):
+    if published.name == "catalog.product-listed" and evidence.record.initial_units.get(published.subject):
         return "on-sale"
     return STATUS_AFTER.get(published.name, str(facts["status"]))
 

@@ -24,14 +24,14 @@ def _checked_out(evidence: Evidence, published: PublishedEvent) -> Comparisons:
 
 
 def _about_order(
-    *more: Callable[[OrderHistory, Mapping[str, Any]], Comparisons],
+    *further_checks: Callable[[OrderHistory, Mapping[str, Any]], Comparisons],
 ) -> Callable[[Evidence, PublishedEvent], Comparisons]:
-    """Return a function that compares the customer of an order, and what `more` compares."""
+    """Return a function that compares the customer of an order and the fields of the `further_checks`."""
 
     def compare(evidence: Evidence, published: PublishedEvent) -> Comparisons:
         history, body = evidence.order_histories.get(published.subject, NO_HISTORY), published.body
         yield "customer_id", body["customer_id"], history.customer
-        for each in more:
+        for each in further_checks:
             yield from each(history, body)
 
     return compare
@@ -61,12 +61,12 @@ def _provider(entry: str) -> Callable[[OrderHistory, Mapping[str, Any]], Compari
 
 
 def _reason(history: OrderHistory, body: Mapping[str, Any]) -> Comparisons:
-    published_without_address = ("shipping-failed", "no-address")  # the event reports `no-address` as a detail
+    no_address_in_event = ("shipping-failed", "no-address")  # the event reports `no-address` as a detail
     published = body["reason"], body.get("detail")
     yield (
         "reason, detail",
         published,
-        published_without_address if history.reason == "no-address" else (history.reason, None),
+        no_address_in_event if history.reason == "no-address" else (history.reason, None),
     )
 
 
@@ -107,15 +107,15 @@ def _dispatched(evidence: Evidence, published: PublishedEvent) -> Comparisons:
 
 
 def _shipment(
-    *more: Callable[[Mapping[str, Any], Mapping[str, Any]], Comparisons],
+    *further_checks: Callable[[Mapping[str, Any], Mapping[str, Any]], Comparisons],
 ) -> Callable[[Evidence, PublishedEvent], Comparisons]:
-    """Return a function that compares the id and the customer of a shipment, and what `more` compares."""
+    """Return a function that compares the id and customer of a shipment and the fields of the `further_checks`."""
 
     def compare(evidence: Evidence, published: PublishedEvent) -> Comparisons:
         row, body = evidence.delivery.shipments.get(published.subject, {}), published.body
         for field in ("shipment_id", "customer_id"):
             yield field, body[field], row.get(field)
-        for each in more:
+        for each in further_checks:
             yield from each(row, body)
 
     return compare

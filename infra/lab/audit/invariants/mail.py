@@ -18,14 +18,14 @@ ORDER_MAIL_KINDS = {
     "delivery.shipment-dispatched": "shipment-dispatched",
     "delivery.cancellation-refused": "cancellation-refused",
 }
-"""Kind of the mail about each event. Such a mail is about the order: there is one of each kind."""
+"""Kind of the mail that reports each event. The matter of the mail is the order: an order has one mail of each kind."""
 
 EVENT_MAIL_KINDS = {
     "cart.cart-abandoned": "cart-abandoned",
     "catalog.stock-running-low": "stock-running-low",
     "notifications.webhook-disabled": "webhook-disabled",
 }
-"""Kind of the mail about each event. Such a mail is about the event itself, which may happen repeatedly."""
+"""Kind of the mail that reports each event. The matter of the mail is the event itself, which may happen repeatedly."""
 
 UNSENT = ("skipped", "failed")
 """Statuses of a notification that is not sent: the person does not want it, or cannot be reached."""
@@ -35,12 +35,13 @@ ANSWER_FAULTS = ("slow", "lost-answers")
 DATABASE_FAULTS = ("terminated-sessions", "exhausted-connections", "held-lock", "read-only")
 FAULTS_CAUSING_REPEATS = {
     "notifications": PROCESS_FAULTS,
+    # the database server, and the network connection to it
     "notifications-db": (*PROCESS_FAULTS, *DATABASE_FAULTS),
     "notifications:db": NETWORK_FAULTS,
     "outside": PROCESS_FAULTS,
     "mail": (*NETWORK_FAULTS, *ANSWER_FAULTS),
 }
-"""Fault kinds, by part, after which a mail that arrived may not be recorded as sent. SMTP has no idempotency keys, so
+"""Fault kinds, by part, that can prevent recording a mail as sent although it arrived. SMTP has no idempotency keys, so
 such a mail is sent again."""
 FAULTS_WITHOUT_DELAY = {"notifications": ("kill",), "outside": TERMINATIONS, "mail": ("lost-answers",)}
 """Fault kinds above that delay no mail. They cannot explain a copy that arrives after an earlier one was recorded."""

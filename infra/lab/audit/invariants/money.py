@@ -99,17 +99,17 @@ def refunds_match(evidence: Evidence) -> Findings:
         body, counts = event.body, published.setdefault((event.subject, ENTRY_OF_EVENT[event.name]), Counter())
         amount = body["amount"]["amount"] if "amount" in body else _total(evidence, event.subject)
         counts[body["provider"], amount] += 1
-    done: dict[tuple[str, str], Counter[tuple[str, int]]] = {}
+    in_ledgers: dict[tuple[str, str], Counter[tuple[str, int]]] = {}
     for order_id, entries in evidence.payment_entries_by_order.items():
         for entry in entries:
             if entry.kind in ENTRY_OF_EVENT.values():
-                done.setdefault((order_id, entry.kind), Counter())[entry.provider, entry.amount] += 1
+                in_ledgers.setdefault((order_id, entry.kind), Counter())[entry.provider, entry.amount] += 1
     for (order_id, kind), counts in published.items():
-        if counts - done.get((order_id, kind), Counter()):
+        if counts - in_ledgers.get((order_id, kind), Counter()):
             yield {"order_id": order_id, "kind": kind, "said": list(counts), "ledger_has_it": False}
-    for (order_id, kind), entered in done.items():
-        if kind == "refund" and entered - published.get((order_id, kind), Counter()):
-            yield {"order_id": order_id, "kind": kind, "ledger": list(entered), "said": False}
+    for (order_id, kind), entry_counts in in_ledgers.items():
+        if kind == "refund" and entry_counts - published.get((order_id, kind), Counter()):
+            yield {"order_id": order_id, "kind": kind, "ledger": list(entry_counts), "said": False}
 
 
 def _total(evidence: Evidence, order_id: str) -> int:

@@ -148,7 +148,8 @@ def deadlines_are_honoured(evidence: Evidence) -> Findings:
         for entry in journal:
             reason = str(entry.data.get("reason")) if entry.type in ("given-up", "cancelled") else ""
             begin, due_s = at.get(DEADLINE_STARTS.get(reason, "")), evidence.deadlines.get(reason)
-            # once every provider has closed the key, the order is cancelled at once; confirmed orders have no deadline
+            # once no provider can charge the order (each key is closed), it is cancelled at once
+            # confirmed orders have no deadline
             if begin is None or due_s is None or {"payment-closed", "confirmed"} & at.keys():
                 continue
             waited_s = (entry.at - begin).total_seconds()

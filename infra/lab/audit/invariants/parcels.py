@@ -38,7 +38,7 @@ def one_carrier_at_a_time(evidence: Evidence) -> Findings:
 def shipments_follow_carriers(evidence: Evidence) -> Findings:
     """Every order that was ever confirmed has one shipment, whose status matches the carriers' ledgers.
 
-    A stopped shipment has no booking at any carrier, and records none."""
+    A cancelled or failed shipment has no booking at any carrier, and records none."""
     confirmed = {
         order_id for order_id, history in evidence.order_histories.items() if "confirmed" in history.entry_types
     }
@@ -77,7 +77,8 @@ def parcels_go_where_ordered(evidence: Evidence) -> Findings:
     erased = {published.subject for published in evidence.events_named("delivery.address-erased")}
     for order_id, shipment in evidence.delivery.shipments.items():
         history, to = evidence.order_histories.get(order_id), shipment["address_id"]
-        if history is None or None in (history.address_id, to):  # older than address ids, or stopped before it had one
+        # an order from before address ids existed, or one that was stopped before it had an address
+        if history is None or None in (history.address_id, to):
             continue
         if history.address_id != to and history.customer not in erased:
             yield {"order_id": order_id, "ordered_to": history.address_id, "goes_to": to}

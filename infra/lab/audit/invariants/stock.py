@@ -23,7 +23,7 @@ def stock_adds_up(evidence: Evidence) -> Findings:
     A restock whose answer was lost may or may not have happened: one of the possible sums must match.
     """
     sold = count_sold_units(evidence)
-    for product_id, initial in evidence.record.listed.items():
+    for product_id, initial in evidence.record.initial_units.items():
         product = evidence.catalog.products.get(product_id)
         restocks = [each for each in evidence.record.restocks.values() if each.product_id == product_id]
         expected = initial + sum(each.quantity for each in restocks if each.done) - sold[product_id]
