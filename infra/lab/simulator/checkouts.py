@@ -24,7 +24,7 @@ async def check_out(
         answer = await person.client.send(
             "POST",
             f"{cart}/carts/{person.id}/checkout",
-            what="checkout",
+            label="checkout",
             json={},
             key=key,
             expected=(409,),

@@ -86,7 +86,7 @@ class Client:
         method: str,
         url: str,
         *,
-        what: str,
+        label: str,
         json: Mapping[str, object] | None = None,
         query: dict[str, str] | None = None,
         key: str | None = None,
@@ -95,7 +95,8 @@ class Client:
     ) -> Answer:
         """Send the request once and return the response. Never raises for a failed request.
 
-        Connection errors, timeouts and invalid JSON are returned as status 0.
+        Connection errors, timeouts and invalid JSON are returned as status 0. The meter counts errors by method and
+        `label`.
         """
         began = time.monotonic() if intended_at is None else intended_at
         headers = self._headers if key is None else {**self._headers, "Idempotency-Key": key}
@@ -111,7 +112,7 @@ class Client:
         self._meter.latencies.record(waited)
         self._meter.requests_by_second.record(time.time() - waited, waited, failed=failed)
         if failed:
-            self._meter.errors[f"{method} {what}: {error_name or answer.status}"] += 1
+            self._meter.errors[f"{method} {label}: {error_name or answer.status}"] += 1
         return answer
 
 

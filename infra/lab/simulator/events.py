@@ -13,7 +13,7 @@ async def count_events(operator: Client, ops: dict[str, str]) -> Counter[str]:
     """Return the sum of the counts over all services. A service that does not answer counts as zero."""
     total: Counter[str] = Counter()
     for url in ops.values():
-        answer = await operator.send("GET", f"{url}/ops/counts", what="counts")
+        answer = await operator.send("GET", f"{url}/ops/counts", label="counts")
         total.update({name: int(answer.body.get(name, 0)) for name in EVENT_COUNTS})
     return total
 

@@ -17,7 +17,7 @@ MAX_JOURNALS_S = 60.0
 
 
 def unmeasured_customers(shop: Shop) -> dict[str, Person]:
-    """Return unmeasured clients for the same customers, by id, for the simulator's own requests."""
+    """Return the shop's customers by id, with clients whose requests are left out of the report."""
     unmeasured = Meter()
     return {each.id: Person(each.id, each.client.with_meter(unmeasured)) for each in shop.customers}
 
@@ -50,7 +50,7 @@ async def read_journals(shop: Shop, people: dict[str, Person], orders: Iterable[
 
     async def read(order: Order) -> None:
         url = f"{shop.endpoints.checkout}/orders/{order.id}/journal"
-        answer = await people[order.customer].client.send("GET", url, what="journal", expected=(404,))
+        answer = await people[order.customer].client.send("GET", url, label="journal", expected=(404,))
         if answer.ok:
             order.saw_journal(answer.body["entries"])
 
@@ -76,7 +76,7 @@ async def _update_statuses(shop: Shop, person: Person) -> None:
     pending = {order.id for order in shop.book.pending() if order.customer == person.id}
     query = {"limit": "100"}
     while pending:
-        answer = await person.client.send("GET", f"{shop.endpoints.checkout}/orders", what="orders", query=query)
+        answer = await person.client.send("GET", f"{shop.endpoints.checkout}/orders", label="orders", query=query)
         if not answer.ok:
             return
         for item in answer.body.get("items", []):

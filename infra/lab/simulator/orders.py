@@ -52,7 +52,7 @@ class Order:
         self.reached |= _IMPLIED.get(status, set())
 
     def saw_journal(self, entries: Iterable[dict[str, Any]]) -> None:
-        """Record every state change in the order's journal."""
+        """Take over every state change, with its time, from the entries of the order's journal."""
         for entry in entries:
             at = datetime.fromisoformat(entry["at"]).timestamp()
             self.since = at

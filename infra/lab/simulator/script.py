@@ -39,7 +39,7 @@ class ViewProduct(Step):
 
 @dataclass(frozen=True)
 class Put(Step):
-    """Puts `quantity` units into the cart, in addition to those of an order that is not confirmed yet."""
+    """Puts `quantity` units into the cart, in addition to units that an unconfirmed order still holds there."""
 
     place: int
     quantity: int

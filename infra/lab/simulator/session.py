@@ -107,10 +107,10 @@ class Session:
     async def _set_quantity(self, product_id: str, quantity: int, intended_at: float) -> None:
         """Set the quantity of a product in the cart. 0 removes it."""
         url, key = f"{self._cart_url}/items/{product_id}", str(uuid4())
-        method, what = ("PUT", {"quantity": quantity}) if quantity else ("DELETE", None)
+        method, body = ("PUT", {"quantity": quantity}) if quantity else ("DELETE", None)
         self._shop.book.note_quantity_change(key, self._customer.id, product_id, quantity)
         answer = await self._customer.client.send(
-            method, url, what="cart item", json=what, expected=(404, 409), intended_at=intended_at
+            method, url, label="cart item", json=body, expected=(404, 409), intended_at=intended_at
         )
         if not answer.outcome_unknown:
             lines = {line["product_id"]: line["in_checkout"] for line in answer.body.get("lines", ())}
@@ -122,7 +122,7 @@ class Session:
         self,
         method: str,
         url: str,
-        what: str,
+        label: str,
         intended_at: float,
         json: Mapping[str, object] | None = None,
         *,
@@ -131,7 +131,7 @@ class Session:
         expected: tuple[int, ...] = (),
     ) -> Answer:
         answer = await self._customer.client.send(
-            method, url, what=what, json=json, query=query, key=key, expected=expected, intended_at=intended_at
+            method, url, label=label, json=json, query=query, key=key, expected=expected, intended_at=intended_at
         )
         if not answer.ok and answer.status not in expected:
             raise SessionEndedError
@@ -205,7 +205,7 @@ class Session:
         return await self._shop.seller.client.send(
             "POST",
             f"{self._shop.endpoints.catalog}/products/{product.id}/{action}",
-            what=action,
+            label=action,
             json=json,
             key=key,
             expected=(409,),
@@ -227,7 +227,7 @@ class Session:
         answer = await self._shop.seller.client.send(
             "POST",
             f"{self._shop.endpoints.catalog}/products",
-            what="products",
+            label="products",
             json=new_product(product.name, product.category, product.price),
             key=key,
         )

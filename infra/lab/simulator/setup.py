@@ -150,7 +150,7 @@ async def _retry_until_ok(
     """Repeat the request until it succeeds, for 30 s at most. Raises `SetUpFailed` after that."""
     deadline = time.monotonic() + SETUP_TIMEOUT_S
     while True:
-        answer = await client.send(method, url, what="set-up", json=json, key=key)
+        answer = await client.send(method, url, label="set-up", json=json, key=key)
         if answer.ok:
             return answer
         if time.monotonic() > deadline:
