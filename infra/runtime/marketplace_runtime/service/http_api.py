@@ -19,14 +19,14 @@ def openapi_of(service: Service) -> dict[str, Any]:
 
 def routers_for_operators(service: Service) -> list[Router]:
     """Return the routes that every service has for operators, under `/ops`."""
-    rebuild_routes = [operator_routes.rebuild_routes(service.rebuild)] if service.rebuild else []
+    rebuild_routers = [operator_routes.rebuild_routes(service.rebuild)] if service.rebuild else []
     return [
         operator_routes.router,
         republish_routes.router,
         story.router,
         dead_letter_routes(service.subscriptions),
         replay_routes(service.subscriptions),
-        *rebuild_routes,
+        *rebuild_routers,
     ]
 
 

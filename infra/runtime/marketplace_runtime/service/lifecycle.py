@@ -82,6 +82,7 @@ async def _run(service: Service, settings: Settings) -> None:
             health=readiness.health,
             ops=routers_for_operators(service),
         )
+        # Health and metrics are served while the database is awaited and migrated.
         async with listen(app, settings.http_host, settings.ops_port):
             await migrate_or_wait(service, settings, database, stop)
             if not stop.is_set():

@@ -1,4 +1,4 @@
-"""Creates partitions, deletes old rows, updates gauges and reads the database's clock, at intervals."""
+"""Creates partitions, deletes old rows, updates gauges and synchronizes with the database's clock."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -41,7 +41,7 @@ async def run_maintenance(database: Database, retention_days: int) -> None:
 
 
 async def sample_gauges(database: Database) -> None:
-    """Update the gauges and read the database's clock, until cancelled."""
+    """Update the gauges and synchronize with the database's clock, until cancelled."""
     while True:
         if not await _run_or_postpone(_sample(database)):
             for gauge in GAUGES.values():
@@ -57,7 +57,8 @@ async def _run_or_postpone(work: Coroutine[Any, Any, None]) -> bool:
         if not is_transient(error):
             raise
         log.warning(
-            "maintenance or sampling postponed: database unavailable, in conflict or too slow", error=repr(error)
+            "maintenance or sampling postponed: database unavailable or too slow, or transaction conflict",
+            error=repr(error),
         )
         return False
     return True

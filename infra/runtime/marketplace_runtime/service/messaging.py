@@ -77,8 +77,8 @@ class Messaging:
             for name, worker in self.workers.items()
             if worker.subscription.types
         }
-        self._caught_up = CatchUpTracker(database, list(queue_consumers.values()))
-        self._scheduler = Scheduler(database, self.workers, self._caught_up, dead_letters.store)
+        self._catch_up_tracker = CatchUpTracker(database, list(queue_consumers.values()))
+        self._scheduler = Scheduler(database, self.workers, self._catch_up_tracker, dead_letters.store)
         self._replays = ReplayRunner(
             service=service,
             database=database,
@@ -99,7 +99,7 @@ class Messaging:
         for consumer in self.consumers:
             state[consumer.queue] = consumer.state
         for name, worker in self.workers.items():
-            component = f"{self._service}.{name}"
+            component = f"{self._service}.{name}"  # also the name of its queue, if it has one
             state[component] = (
                 "paused: database unavailable" if worker.transactions.is_paused else state.get(component, "ok")
             )
@@ -110,7 +110,7 @@ class Messaging:
         tasks = [asyncio.create_task(liveness.hold_lock(self._database))]  # first: before anything is claimed
         tasks += [asyncio.create_task(each.run()) for each in self.workers.values()]
         tasks.append(asyncio.create_task(self._dead_letter_consumer.run()))
-        tasks.append(asyncio.create_task(self._caught_up.run()))
+        tasks.append(asyncio.create_task(self._catch_up_tracker.run()))
         tasks.append(asyncio.create_task(self._publisher.run()))
         tasks.append(asyncio.create_task(self._relay.run()))
         intake_tasks = [

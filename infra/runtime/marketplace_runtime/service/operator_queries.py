@@ -35,8 +35,8 @@ from (
 async def count_messages(tx: Transaction) -> dict[str, int]:
     """Return counts of messages.
 
-    `published`, `handled` and `retried` count all rows that are retained. `dead`, `set_aside` (unpublishable events),
-    `pending` and `scheduled` count what is there now.
+    `published` and `handled` count all events that are retained; `retried` is the number of retries of handled ones.
+    `dead`, `set_aside` (unpublishable events), `pending` and `scheduled` count what is there now.
     """
     [row] = await tx.execute(COUNTS)
     return {name: int(number) for name, number in row._mapping.items()}
@@ -45,9 +45,13 @@ async def count_messages(tx: Transaction) -> dict[str, int]:
 async def count_backlog(tx: Transaction) -> dict[str, float]:
     """Return what waits in the database now.
 
-    `pending` events are in the outbox and not yet confirmed by the broker; the oldest was written there `oldest_s`
-    seconds ago. Unpublishable events are `set_aside`. Of the `scheduled` messages, `retrying` failed or were postponed,
-    the first of them `retrying_oldest_s` seconds ago. Dead letters are `dead`.
+    - `pending`: events in the outbox that the broker has not confirmed yet.
+    - `oldest_s`: seconds since the oldest of these was written.
+    - `set_aside`: unpublishable events.
+    - `scheduled`: messages in the schedule.
+    - `retrying`: those of them that failed or were postponed, and will be retried.
+    - `retrying_oldest_s`: seconds since the first of these failed or was postponed.
+    - `dead`: dead letters.
 
     This is cheap: none of these tables keeps completed work.
     """

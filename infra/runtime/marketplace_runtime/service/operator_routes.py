@@ -16,8 +16,8 @@ Rebuild = Callable[[Transaction], Awaitable[int]]
 class Counts(BaseModel):
     """Counts of a service's messages.
 
-    `published`, `handled` and `retried` count all rows that are retained. `dead`, `set_aside` (unpublishable events),
-    `pending` and `scheduled` count what is there now.
+    `published` and `handled` count all events that are retained; `retried` is the number of retries of handled ones.
+    `dead`, `set_aside` (unpublishable events), `pending` and `scheduled` count what is there now.
     """
 
     published: int

@@ -57,12 +57,13 @@ class Service:
                     raise TypeError(
                         f"{self.name} cannot subscribe to {reaction.event.type}, which is internal to another service"
                     )
+                # Of several subscriptions that handle the event, the mapping has the last: an earlier one differs.
                 if reaction.event.internal and self.internal_subscriptions[reaction.event.type] != each.name:
                     raise TypeError(f"{self.name} handles {reaction.event.type} in two subscriptions: keep one")
 
     @property
     def use_cases(self) -> list[Callable[..., Awaitable[Any]]]:
-        """Return the handlers, steps of external calls and sweeps. `@publishes` declares the events of one."""
+        """Return the handlers, steps of external calls and sweeps. A use case declares its events with `@publishes`."""
         reactions = [each for subscription in self.subscriptions for each in subscription.reactions.values()]
         return [*(step for each in reactions for step in each.use_cases), *self.sweeps]
 

@@ -52,8 +52,8 @@ class Settings(BaseSettings):
     retention_days: int = 14
     """Days for which handled and published events, settled dead letters, and answers under an Idempotency-Key are kept.
 
-    A message is accepted until its event is 7 days old. Events can be republished until they are an hour less than
-    that old, even if they are kept longer.
+    A longer retention does not change two other limits: a message is accepted until its event is 7 days old, and an
+    event can be republished until an hour before that.
     """
 
     @field_validator("retention_days")

@@ -71,7 +71,7 @@ def least_event_id(subject: str) -> UUID:
         return UUID(int=0)
     if id.version != 7:
         return UUID(int=0)
-    created_ms = id.int >> 80  # a client's text: it may be too large for a datetime
+    created_ms = id.int >> 80  # not a datetime: a client sent the subject, and its time may be out of range
     return UUID(int=max(0, created_ms - MAX_CLOCK_AHEAD // timedelta(milliseconds=1)) << 80)
 
 

@@ -22,15 +22,15 @@ async def sweep(database: Database, sweeps: Sequence[Sweep], every_s: float) -> 
 
     A sweep that fails is logged and runs again next time.
     """
-    declared = [with_declaration(each) for each in sweeps]  # one without `@publishes` may publish nothing
+    declared = [with_declaration(each) for each in sweeps]  # without `@publishes`, a sweep must not publish
     while True:
         for each in declared:
             try:
                 async with database.transaction() as tx:
                     found = await each(tx)
             except Exception as error:
-                failed = None if is_transient(error) else error
-                log.warning("sweep failed", sweep=each.__name__, error=repr(error), exc_info=failed)
+                unexpected_error = None if is_transient(error) else error
+                log.warning("sweep failed", sweep=each.__name__, error=repr(error), exc_info=unexpected_error)
             else:
                 if found:
                     metrics.swept_total.labels(each.__name__).inc(found)
