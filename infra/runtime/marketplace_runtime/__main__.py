@@ -1,4 +1,9 @@
-"""Runs admin commands: `python -m marketplace_runtime describe | openapi | declare | plan | apply SERVICE…`."""
+"""Runs admin commands: `python -m marketplace_runtime describe | openapi | declare | plan | apply SERVICE…`.
+
+`describe` prints the services' subscriptions and events as JSON, and `openapi` their OpenAPI documents. The others
+concern the topology on the broker. `plan` prints how it differs from the services' tables. `declare` imports it, and
+fails if differences are left. `apply` imports it, removes surplus bindings, and prints the differences that are left.
+"""
 
 import asyncio
 import json
