@@ -24,7 +24,7 @@ def test_waits_are_spread_over_the_whole_range() -> None:
 
 
 def test_a_few_retries_are_free_and_each_other_one_needs_five_requests() -> None:
-    budget = RetryBudget("test", ratio=0.2, minimum=3)
+    budget = RetryBudget("test", ratio=0.2, initial_tokens=3)
     assert [budget.withdraw() for _ in range(4)] == [True, True, True, False]
     for _ in range(4):
         budget.deposit()
@@ -35,7 +35,7 @@ def test_a_few_retries_are_free_and_each_other_one_needs_five_requests() -> None
 
 @given(st.lists(st.booleans(), max_size=500))
 def test_retries_never_exceed_their_share(requests_and_retries: list[bool]) -> None:
-    budget = RetryBudget("test", ratio=0.2, minimum=3)
+    budget = RetryBudget("test", ratio=0.2, initial_tokens=3)
     requests = retries = 0
     for is_request in requests_and_retries:
         if is_request:
@@ -47,7 +47,7 @@ def test_retries_never_exceed_their_share(requests_and_retries: list[bool]) -> N
 
 
 def test_the_saved_budget_is_limited() -> None:
-    budget = RetryBudget("test", ratio=1.0, maximum=10)
+    budget = RetryBudget("test", ratio=1.0, max_tokens=10)
     for _ in range(1000):
         budget.deposit()
     assert sum(budget.withdraw() for _ in range(100)) == 10

@@ -1,4 +1,4 @@
-"""Limits how many requests a service handles at once, and refuses further ones at once, the least important first."""
+"""Limits the concurrent requests of a service. Refuses further ones immediately, the least important first."""
 
 import time
 from collections.abc import Callable, Iterator

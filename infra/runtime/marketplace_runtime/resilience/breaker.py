@@ -25,9 +25,9 @@ class CircuitState(IntEnum):
 class CircuitBreaker:
     """Stops calls to a failing callee: while it is open, `async with breaker:` raises `CircuitOpen`.
 
-    It considers the last `window` calls. It opens when these are at least `minimum_calls` and a share of
-    `failure_ratio` or more failed with one of `errors`. Other exceptions show that the callee answers, and count as
-    success. A cancelled call does not count.
+    It considers the last `window` calls. It opens when these are `minimum_calls` or more, and the share of failures
+    among them reaches `failure_ratio`. A failure is one of `errors`. Other exceptions show that the callee answers, and
+    count as success. A cancelled call does not count.
 
     After `open_for_s` seconds it is half open and admits one call at a time, the probe: success closes it, failure
     opens it again. `RateLimited` opens it at once, for the time that the callee asked for.
@@ -93,7 +93,7 @@ class CircuitBreaker:
             left_s = (
                 max(0.0, self._opened_at + self._current_open_s - self._clock())
                 if self._state is CircuitState.OPEN
-                else 0.5
+                else 0.5  # until the result of the probe may be known
             )
             raise CircuitOpen(f"circuit breaker of {self._name} refuses calls, retry in {left_s:.1f} s", left_s)
         return self._generation

@@ -16,7 +16,7 @@ class CircuitOpen(Refused):
 
 
 class RateLimited(Exception):
-    """The callee did not carry out the request (429) and asked for no calls for `retry_after_s` seconds."""
+    """The callee did not carry out the request (429). No call should be made for `retry_after_s` seconds."""
 
     def __init__(self, why: str, retry_after_s: float) -> None:
         super().__init__(why)

@@ -19,15 +19,15 @@ class RetryBudget:
     """Limits retries to a share of the requests, so that they cannot make an outage worse.
 
     It is a token bucket like Finagle's: each request deposits `ratio` of a token, each retry withdraws a whole one. The
-    bucket starts with `minimum` tokens and holds at most `maximum`.
+    bucket starts with `initial_tokens` tokens and holds at most `max_tokens`.
     """
 
-    def __init__(self, name: str, *, ratio: float = 0.2, minimum: int = 3, maximum: int = 100) -> None:
+    def __init__(self, name: str, *, ratio: float = 0.2, initial_tokens: int = 3, max_tokens: int = 100) -> None:
         self._ratio = ratio
-        self._max_tokens = float(maximum)
-        self._tokens = float(minimum)
+        self._max_tokens = float(max_tokens)
+        self._tokens = float(initial_tokens)
         self._gauge = metrics.retry_budget_tokens.labels(name)
-        self._gauge.set(minimum)
+        self._gauge.set(initial_tokens)
         self._refused = metrics.retry_refused_total.labels(name)
 
     def deposit(self) -> None:
