@@ -79,7 +79,7 @@ class CallPool(Generic[Job]):
         self._running.create_task(self._call(key, job, call, claimed_at_s))
 
     def hold(self, key: UUID, job: Job) -> bool:
-        """Keep `job` until the call of its key is closed. Returns False if no such call is under way."""
+        """Keep `job`, a duplicate, until the call of its key is closed. Returns False if no such call is under way."""
         if key not in self.under_way:
             return False
         self._held[key].append(job)

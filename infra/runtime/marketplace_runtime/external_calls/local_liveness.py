@@ -26,7 +26,7 @@ def bind_liveness_socket(process_id: int) -> Iterator[None]:
 
 
 def is_alive_locally(process_id: int) -> bool | None:
-    """Return whether the process is certainly alive or dead. None: it is of another machine, or this is unknown."""
+    """Return whether the process is alive. None if the kernel cannot tell, as for a process of another machine."""
     if not NETWORK_NAMESPACE_ID or process_id >> LOCAL_ID_BITS != NETWORK_NAMESPACE_ID:
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
