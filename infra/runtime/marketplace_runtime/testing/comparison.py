@@ -33,10 +33,10 @@ def published_in(state: State) -> State:
 
 
 def differences(expected: State, found: State) -> list[str]:
-    """Return a line for each row that only one of the states has."""
+    """Return a line for each row that only one state has, with `-` if that is `expected`, and `+` if it is `found`."""
     return [
         f"  {name}: {sign} {row}"
         for name in expected
-        for sign, own, other in (("-", expected[name], found[name]), ("+", found[name], expected[name]))
-        for row in (Counter(own) - Counter(other)).elements()
+        for sign, rows, other_rows in (("-", expected[name], found[name]), ("+", found[name], expected[name]))
+        for row in (Counter(rows) - Counter(other_rows)).elements()
     ]

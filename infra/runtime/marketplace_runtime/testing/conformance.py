@@ -1,4 +1,5 @@
-"""Tests that a subscription tolerates duplicate, late, reordered and older events, malformed messages and crashes.
+"""Tests that a subscription tolerates duplicate, late and reordered events, older versions of them, malformed messages
+and crashes.
 
 Each treatment delivers the events in another way. The reference is the state after each event was received once, in
 order: rows, published events, deadlines. Ids and times that the service generated are not compared.
@@ -29,8 +30,8 @@ async def assert_conforms(
     """Test one subscription under every treatment. Raises `ConformanceError` for the first that it does not tolerate.
 
     `events` are published in order. `setup` inserts the rows that they need. `answer(request)` answers the service's
-    external calls. Set `in_any_order` if the order of events must not matter at all. Otherwise another order may end
-    in another state, but must produce no dead letters and must tolerate duplicates as well.
+    external calls. Set `in_any_order` if the order of events must not matter at all. Otherwise the reversed order may
+    lead to another state. Even so, no event may become a dead letter, and duplicates must not change that state.
     """
     async with service_harness(servers, service, answer=answer) as harness:
         trial = Trial(harness, subscription, [(new_id(), event) for event in events], setup)

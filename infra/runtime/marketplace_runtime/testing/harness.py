@@ -31,6 +31,7 @@ select table_schema, table_name from information_schema.tables
 where table_schema in ('public', $1) and table_type = 'BASE TABLE'
     and table_name !~ '_[0-9]{8}$' order by 1, 2
 """
+"""Selects the service's own tables, and those of the schema `$1`, without partitions."""
 
 UNSETTLED = """
 select (select count(*) from messaging.outbox_pending) + (select count(*) from messaging.claims)

@@ -28,7 +28,7 @@ async def service_harness(
     for queue in (naming.log_stream, naming.dead_letter_name(service.name), *own_queues):
         await servers.manage("DELETE", f"queues/%2F/{queue}", missing_ok=True)
     await apply.declare(servers.management, definitions(wirings, passwords, naming))
-    owner_url, app_url = await servers.create_database(f"{service.name}_bench")
+    owner_url, app_url = await servers.create_database(f"{service.name}_harness")
     await migrate(owner_url, app_url=app_url, migrations=service.migrations, schema=naming.database_schema)
     harness = ServiceHarness(_with_answers(service, answer), servers, owner_url=owner_url, app_url=app_url)
     async with harness.transaction() as tx:

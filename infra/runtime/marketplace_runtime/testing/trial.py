@@ -60,7 +60,7 @@ class Trial:
             )
 
     def in_both_versions(self) -> list[tuple[UUID, Event]]:
-        """Return the events, and before each of an older version the same event, upcast, under the same id."""
+        """Return the events. Each of an older version is preceded by its upcast, which has the same id."""
         found: list[tuple[UUID, Event]] = []
         for id, event in self.events:
             upcast = self._reactions[event.type].as_received(event)
