@@ -20,7 +20,7 @@ class Line(BaseModel):
 
 
 class CartCheckedOutV1(Event, type="cart.cart-checked-out.v1", key="order_id"):
-    """A customer has checked out a cart with these lines. The HTTP response already named the order's id."""
+    """A customer has checked out a cart with these lines. The HTTP response to the checkout has the same order id."""
 
     order_id: UUID
     customer_id: PersonId
@@ -38,6 +38,6 @@ class CartAbandonedV1(Event, type="cart.cart-abandoned.v1", key="customer_id"):
 
 
 class AbandonmentDueV1(Event, type="cart.abandonment-due.v1", key="customer_id", internal=True):
-    """Deadline: check whether the customer has used the cart since."""
+    """Deadline: check whether the customer has left the cart unused since this deadline was scheduled."""
 
     customer_id: PersonId

@@ -73,7 +73,7 @@ class OrderCancelledV1(Event, type="checkout.order-cancelled.v1", key="order_id"
     customer_id: PersonId
     reason: CancellationReason
     detail: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=64)] | None = None
-    """A finer reason than `reason` has: `no-address` with `shipping-failed`. Consumers treat unknown values as None."""
+    """Details of `reason`, such as `no-address` for `shipping-failed`. Consumers treat unknown values as None."""
 
 
 class PaymentRefundedV1(Event, type="checkout.payment-refunded.v1", key="order_id"):
@@ -111,7 +111,7 @@ class PaymentDueV1(Event, type="checkout.payment-due.v1", key="order_id", intern
 
 
 class ChargeDueV1(Event, type="checkout.charge-due.v1", key="order_id", internal=True):
-    """Ask the next provider, after one answered that it did not charge."""
+    """Charge the customer through the next payment provider, after one answered that it did not charge."""
 
     order_id: UUID
 

@@ -24,10 +24,10 @@ same meaning. (The relation is therefore transitive, and a golden schema may fol
 | number, length or item bound narrower or new   | refused  | new code refuses old events                      |
 | pattern, format, multipleOf, uniqueItems       | refused  | added: narrower; removed: wider; changed: either |
 | default added, removed, changed                | refused  | an absent field would mean something else        |
-| item of a list or tuple, value of a map        | as above | named by its path                                |
+| change in a list item, tuple item or map value | as above | each such part is judged alone                   |
 | unknown fields refused (or no longer)          | refused  | decides what may be added later                  |
 | field added where the names are restricted     | refused  | old readers refuse it                            |
-| in a union of several, a set, a pattern's map  | refused  | which member matches may change                  |
+| change in a union, set or `patternProperties`  | refused  | may change what matches or counts as a duplicate |
 | key changed                                    | refused  | order is kept per key                            |
 | public event made internal                     | refused  | no other service would receive it                |
 | any other keyword                              | refused  | not known to be safe                             |

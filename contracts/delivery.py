@@ -109,7 +109,7 @@ class ShippingDueV1(Event, type="delivery.shipping-due.v1", key="order_id", inte
 
 
 class BookingDueV1(Event, type="delivery.booking-due.v1", key="order_id", internal=True):
-    """Ask the next carrier, after one answered that it did not book."""
+    """Book the next carrier, after one answered that it did not take the booking."""
 
     order_id: UUID
 

@@ -26,7 +26,7 @@ class Finding:
 
 
 def finding_for_keyword(keyword: str, old: Schema, new: Schema, path: str) -> Finding:
-    """Return the finding for a keyword that differs between `old` and `new`, where only equality is safe."""
+    """Return the finding for a keyword that has changed, and that is compatible only if it is unchanged."""
     match keyword:
         case "enum" if "enum" in old and "enum" in new:
             return _enum(old["enum"], new["enum"], path)

@@ -1,4 +1,4 @@
-"""Reduces a JSON Schema to what decides which instances are valid, so that two schemas can be compared by equality.
+"""Reduces a JSON Schema to its constraints on instances, so that two schemas can be compared by equality.
 
 References are followed, so renaming a class is no change. A recursive reference becomes the number of levels up to its
 target. Texts for people, such as titles and descriptions, are removed. A constant becomes an enum of one value, and
@@ -14,6 +14,7 @@ Schema = dict[str, Any]
 
 ANNOTATION_KEYWORDS = {"$schema", "$comment", "title", "description", "examples", "deprecated", "readOnly", "writeOnly"}
 IGNORED_KEYWORDS = ANNOTATION_KEYWORDS | {"$defs", "x-event", "nullable"}
+"""JSON Schema ignores a `nullable` of the input, so it must not be mistaken for the normal form's own `nullable`."""
 SCHEMA_KEYWORDS = {"items", "additionalProperties", "propertyNames", "contains", "not"}
 SCHEMA_LIST_KEYWORDS = {"anyOf", "oneOf", "allOf", "prefixItems"}
 SCHEMA_MAP_KEYWORDS = {"properties", "patternProperties", "dependentSchemas"}

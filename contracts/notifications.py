@@ -44,8 +44,11 @@ class NotificationFailedV1(Event, type="notifications.notification-failed.v1", k
 
 class WebhookDisabledReason(StrEnum):
     FAILING = "failing"
+    """No request succeeded for too long."""
     GONE = "gone"
+    """The endpoint answered that it no longer exists."""
     OVERRUN = "overrun"
+    """Events arrive faster than the endpoint accepts them, and too many are waiting."""
 
 
 class WebhookDisabledV1(Event, type="notifications.webhook-disabled.v1", key="endpoint_id"):
@@ -58,8 +61,8 @@ class WebhookDisabledV1(Event, type="notifications.webhook-disabled.v1", key="en
 
 
 class WebhookDueV1(Event, type="notifications.webhook-due.v1", key="endpoint_id", internal=True):
-    """Deadline: send an endpoint the messages that are due."""
+    """Deadline: send an endpoint the events that are due for it."""
 
     endpoint_id: UUID
     turn: UUID
-    """The id of the turn in which messages are sent. The event has no effect if another turn replaced this one."""
+    """An endpoint is served in turns, one at a time. If another turn replaced this one, the event has no effect."""
