@@ -16,7 +16,8 @@ NO_DELAY = timedelta(0)
 LOST_DEADLINE_GRACE_PERIOD = timedelta(seconds=10)
 """Time to wait before checking whether an abandonment deadline was lost.
 
-A sweep counts it from the time at which the deadline was due. A request counts it from the previous use of the cart.
+A sweep counts it from the time at which the deadline was due. A request counts it from the previous use of the cart, so
+that of many requests in quick succession only the first checks.
 """
 
 

@@ -171,7 +171,7 @@ async def load_carts(events: Sequence[AbandonmentDueV1], tx: Transaction) -> Non
 
 
 async def cart_of(tx: Transaction, customer_id: str) -> Cart:
-    """Return the customer's cart, locked. Creates an empty one if there is none, once also under concurrent calls."""
+    """Return the customer's cart, locked. If there is none, creates an empty one. Concurrent calls create only one."""
     cart = await tx.get(Cart, customer_id)
     if cart is None:
         empty = {"customer_id": customer_id, "touched_at": tx.now, "watched": False}

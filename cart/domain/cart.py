@@ -158,7 +158,10 @@ class Cart:
         return True
 
     def time_until_abandoned(self, now: datetime, abandoned_after: timedelta) -> timedelta:
-        """Return the time until the cart is abandoned: `abandoned_after` its last use. Zero or less if it is."""
+        """Return the time left until the cart counts as abandoned. Zero or less if it does already.
+
+        It does when `abandoned_after` has passed since its last use.
+        """
         return self.touched_at + abandoned_after - now
 
     def abandon(self) -> list[Abandoned]:

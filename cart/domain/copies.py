@@ -42,7 +42,7 @@ class KnownAddress:
     address_id: UUID | None = None
     """None: the customer has no address."""
     revision: int = 0
-    """Revision of the newest address event. 0 if only a cancellation for lack of an address was received."""
+    """Revision of the newest address event. 0 before the first, if an order was cancelled for lack of an address."""
 
     def update_if_newer(self, address_id: UUID | None, revision: int) -> None:
         """Replace the address id if `revision` is newer. Late or duplicate events change nothing."""
