@@ -10,7 +10,7 @@ from uuid import UUID
 MAX_UNITS_ON_HAND = 10**9
 """Units to which a seller may restock one product."""
 LOW_STOCK_RESET_FACTOR = 2
-"""Multiple of the low-stock threshold. If more units become available without a restock, the warning is reset."""
+"""Multiple of the low-stock threshold above which the available units reset the warning without a restock."""
 
 
 class Refused(Exception):
@@ -76,9 +76,9 @@ class Product:
     low_stock_said: bool = field(init=False)
     """Whether the seller was warned that stock is low.
 
-    A restock resets it if more units than the threshold are then available. Any other change resets it if more than
-    `LOW_STOCK_RESET_FACTOR` times the threshold are. So orders that come and go near the threshold do not repeat the
-    warning.
+    A restock resets it if more units than the threshold are then available. Any other change resets it only if the
+    available units exceed `LOW_STOCK_RESET_FACTOR` times the threshold. So orders that come and go near the threshold
+    do not repeat the warning.
     """
 
     def __post_init__(self) -> None:
