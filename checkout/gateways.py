@@ -135,7 +135,8 @@ class Provider:
                 raise
             return NotCharged(self.name, request.request_number)
         except ServerError as failing:
-            # Only this call knows of its own lost answers. The order records those of earlier calls, and handles them.
+            # The order takes `NotCharged` as certain, unless it recorded an earlier request. It does not know that an
+            # earlier attempt of this call may still charge. Then the error is raised: the retry records a new request.
             if failing.type != NOT_CHARGED or (outcome_unknown and not request.asked_before):
                 raise
             return NotCharged(self.name, request.request_number)

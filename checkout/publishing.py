@@ -80,7 +80,10 @@ def publish_order_changes(tx: Transaction, order: Order, changes: Sequence[Entry
 
 
 def published_reason(reason: Reason) -> tuple[CancellationReason, str | None]:
-    """Return the contract's reason for `reason`. Adds a detail if that is less specific, otherwise None."""
+    """Return the reason that the event states for `reason`, and a detail.
+
+    The detail is None unless the event's reason is less specific than `reason`.
+    """
     if reason is Reason.NO_ADDRESS:
         return CancellationReason.SHIPPING_FAILED, "no-address"
     return CancellationReason(reason.value), None

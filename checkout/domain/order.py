@@ -14,9 +14,9 @@ from checkout.domain.states import Payment, Reason, Status
 class Order:
     """The state of one order. It changes only by `apply`.
 
-    The rules are the functions of `placing`, `paying` and `shipping`. One that may change an order returns the
-    entries that it made, for the caller to publish. It returns none if the order's state does not allow the change.
-    So duplicate, late or reordered events change nothing.
+    The rules are the functions of `placing`, `paying` and `shipping`. A function that changes an order returns the new
+    entries, which its caller publishes. It returns none if the order's state does not allow the change. So duplicate,
+    late or reordered events change nothing.
     """
 
     order_id: UUID

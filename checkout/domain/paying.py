@@ -122,7 +122,7 @@ def key_to_close(order: Order) -> str | None:
 
 def every_provider_refused(order: Order) -> bool:
     """Whether every usable provider refused in this round. Then the next request starts a new round, after a pause."""
-    # a round goes through the providers in alphabetical order
+    # a round goes through the providers in alphabetical order: a next provider that is not later begins a new round
     return _next_provider(order) <= (order.provider or "")
 
 

@@ -40,9 +40,9 @@ def place(
 
 
 def reserve(order: Order, at: datetime, lowered: Mapping[UUID, Money] | None = None) -> list[Entry]:
-    """Record that the catalog reserved every line. For products in `lowered`, the customer pays that price.
+    """Record that the catalog reserved every line. The customer pays the lower prices in `lowered`.
 
-    `lowered` maps products that cost less than the customer saw to their current price. Raises `Inconsistent` if a
+    `lowered` maps each product that costs less than the customer saw to its current price. Raises `Inconsistent` if a
     price is higher than that of its line, in another currency, or of a product that was not ordered.
     """
     if order.status is not Status.PLACED:

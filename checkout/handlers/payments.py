@@ -22,7 +22,10 @@ from marketplace_runtime.consumer import Reject
 from marketplace_runtime.database import Transaction, publishes
 
 MIN_ADDRESS_CHECK_INTERVAL, MAX_ADDRESS_CHECK_INTERVAL = timedelta(seconds=0.25), timedelta(seconds=4)
-"""Bounds of the interval at which a waiting order checks for an address. It is as long as the wait so far."""
+"""Bounds of the interval at which a waiting order checks for an address.
+
+Between them, the interval is as long as the order has waited.
+"""
 
 
 @publishes()
