@@ -90,5 +90,5 @@ def publish_shipment_changes(tx: Transaction, shipment: Shipment, changes: Seque
 
 
 def _pause(shipment: Shipment) -> timedelta:
-    """Return the pause before carriers that all refused are asked again. It grows with every round."""
+    """Return the pause after a round in which all carriers refused. It grows with every round."""
     return timedelta(seconds=0.25 + full_jitter(shipment.refusals, 0.25, 5))

@@ -15,7 +15,10 @@ from marketplace_runtime.database import Transaction
 MAX_SHIPMENTS_PER_SWEEP = 100
 """Shipments that one run of a sweep handles."""
 MAX_ADDRESSES_PER_SWEEP = 2000
-"""Addresses that one run of a sweep handles. High, since at an upgrade orders wait until their address is published."""
+"""Addresses that one run of a sweep handles.
+
+High, since after an upgrade orders wait until the address of their customer is published.
+"""
 
 
 class _EnumText(sa.TypeDecorator[StrEnum]):

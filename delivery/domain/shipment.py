@@ -65,7 +65,7 @@ class Shipment:
 
     @classmethod
     def cancelled_before_order(cls, order_id: UUID, shipment_id: UUID, customer_id: str, now: datetime) -> "Shipment":
-        """Create the cancelled shipment of a cancellation that arrived before its order. It is never sent."""
+        """Create a shipment that is already cancelled, as the cancellation arrived before the order's confirmation."""
         return cls(order_id, shipment_id, customer_id, now, now, status=Status.CANCELLED)
 
     # -- booking -------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from delivery.publishing import publish_address_changes
 from marketplace_runtime.database import Transaction, publishes
 
 PAST_ADDRESS_RETENTION = timedelta(days=30)
-"""Time for which a replaced address is kept. Every order is confirmed or cancelled sooner after its checkout."""
+"""Time for which a replaced address is kept: longer than any order takes from its checkout to its confirmation."""
 
 
 @publishes(AddressRecordedV1)
@@ -40,7 +40,7 @@ async def erase_address(tx: Transaction, customer_id: str) -> None:
 async def announce_addresses(tx: Transaction) -> int:
     """Publish addresses that older versions of the service recorded without publishing them.
 
-    Returns 0, since nothing was stuck.
+    Returns 0, as the result of a sweep counts stuck work that it restarted.
     """
     for address in await store.unpublished_addresses(tx):
         publish_address_changes(tx, address, address.record(tx.new_id(), await store.next_revision(tx)))
@@ -49,6 +49,6 @@ async def announce_addresses(tx: Transaction) -> int:
 
 @publishes()
 async def forget_past_addresses(tx: Transaction) -> int:
-    """Delete replaced addresses to which no parcel can go any more. Returns 0, since nothing was stuck."""
+    """Delete replaced addresses to which no parcel can go any more. Returns 0, as it restarts no stuck work."""
     await store.delete_past_addresses(tx, tx.now - PAST_ADDRESS_RETENTION)
     return 0

@@ -71,7 +71,8 @@ async def look_after_shipments(tx: Transaction) -> int:
         due, at = _next_step(shipment, now)
         if not await tx.is_scheduled(due):
             tx.schedule(due, after=max(at - now, NO_DELAY))
-            lost += not shipment.is_with_carrier  # a tracking request is scheduled only here, so none was lost
+            # a tracking request is not counted: it was not lost, since it is scheduled nowhere else
+            lost += not shipment.is_with_carrier
         shipment.schedule_next_check(now, deadlines().carrier_silence)
     return lost
 
