@@ -75,7 +75,7 @@ class Notice:
     """Something about which a person is to be notified."""
 
     about: str
-    """The matter, with one message per kind: an order, or one event about a product, cart or endpoint."""
+    """The matter: an order, or one event about a product, cart or endpoint. A matter has one message of each kind."""
     kind: Kind
     person_id: str
     text: str

@@ -17,8 +17,10 @@ from notifications.notices import KINDS, MailEvent, OrderEvent, text_of
 from notifications.publishing import publish_message_changes
 
 MISSING_ROW_RETRY_INTERVAL, MISSING_ROW_TIME_LIMIT = timedelta(seconds=1), timedelta(days=1)
-"""Retry interval of CancellationRefused while the order's confirmation, which names the customer, is missing; and the
-time until it is dead-lettered."""
+"""Retry interval of CancellationRefused, and the time until it is dead-lettered.
+
+CancellationRefused does not name the customer. It is retried until the order's confirmation, which does, was handled.
+"""
 
 
 @publishes(NotificationFailedV1)

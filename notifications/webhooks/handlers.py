@@ -137,7 +137,7 @@ async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transa
     sent = await store.deliveries_by_id(tx, endpoint.endpoint_id, [answer.event_id for answer in answers])
     for answer in answers:
         sent[answer.event_id].record_answer(answer, now, policy, jitter)
-    if endpoint.turn != event.turn:  # enabled again meanwhile
+    if endpoint.turn != event.turn:  # this turn counted as lost, and was replaced
         return
     # a turn that was not full sent everything that was due, so the endpoint keeps up
     overrun = len(answers) == endpoint.max_concurrent_requests and await store.is_overrun(tx, endpoint.endpoint_id)
@@ -187,7 +187,7 @@ async def redeliver_missed(tx: Transaction, endpoint: Endpoint) -> int:
 
 @publishes()
 async def forget_missed(tx: Transaction) -> int:
-    """Delete expired deliveries of disabled endpoints, which have no turns. Returns 0."""
+    """Delete expired deliveries of disabled endpoints. For enabled ones, each turn does that. Returns 0."""
     await store.prune_disabled(tx, tx.now)
     return 0
 

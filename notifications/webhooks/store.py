@@ -131,7 +131,7 @@ async def prune(tx: Transaction, endpoint_id: UUID, now: datetime) -> None:
 
 
 async def prune_disabled(tx: Transaction, now: datetime) -> None:
-    """Delete expired deliveries of disabled endpoints, which have no turns, at most `MAX_DELETED_PER_SWEEP`."""
+    """Delete at most `MAX_DELETED_PER_SWEEP` expired deliveries of disabled endpoints."""
     old = (
         sa.select(deliveries.c.endpoint_id, deliveries.c.event_id)
         .join(endpoints)

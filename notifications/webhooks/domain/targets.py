@@ -26,7 +26,7 @@ NOT_PUBLIC = [
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 """All other IPv6 addresses are loopback, local or multicast, or contain an IPv4 address (mapped or translated)."""
 NOT_PUBLIC_UNICAST = [IPv6Network(each) for each in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
-"""Ranges of Teredo and other protocols, documentation (two), and 6to4."""
+"""In this order: IETF protocols such as Teredo, documentation, 6to4, and documentation again."""
 
 
 class BadTarget(Exception):
