@@ -67,7 +67,8 @@ class Apt:
     @contextlib.contextmanager
     def _prevent_cluster_creation(self) -> Iterator[None]:
         settings = self.root / "etc/postgresql-common/createcluster.conf"
-        packaged = settings.with_name(f"{settings.name}.dpkg-dist")  # dpkg writes here while our file has the name
+        # dpkg gives the packaged file this name, because our temporary file occupies its own
+        packaged = settings.with_name(f"{settings.name}.dpkg-dist")
         try:
             with _replace_temporarily(settings, NO_MAIN_CLUSTER, mode=0o644):
                 yield

@@ -25,6 +25,7 @@ from infra.stack.roles import PostgresServer
 
 START_WITHIN_S = 60.0
 REAP_AFTER = "1s"
+"""Time after which the reaper removes the containers of a process that is gone."""
 
 
 class RunningContainer:

@@ -1,4 +1,7 @@
-"""Builds the environment variables of services: named settings, and nothing else of this process's environment."""
+"""Builds the environment variables of services and stand-ins.
+
+Of this process's environment, they inherit only the variables that are listed here.
+"""
 
 import base64
 import os

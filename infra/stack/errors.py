@@ -20,7 +20,7 @@ class NotReady(LocalError):
 
 
 class NotAccessible(LocalError):
-    """The account that a server runs as may not enter its directory."""
+    """The account for a server does not exist, or lacks the permission to enter the server's directory."""
 
 
 class StackIsUp(LocalError):

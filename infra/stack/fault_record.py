@@ -9,7 +9,7 @@ from infra.stack.layout import Layout
 
 
 def record_fault(
-    where: Layout,
+    layout: Layout,
     kind: str,
     part: str,
     *,
@@ -23,20 +23,20 @@ def record_fault(
     """
     optional = {"ended": ended, "bite": effect_observed}
     line = {"did": "fault", "kind": kind, "part": part, "began": began}
-    _append(where, line | {name: value for name, value in optional.items() if value is not None})
+    _append(layout, line | {name: value for name, value in optional.items() if value is not None})
 
 
-def record_parts_up(where: Layout, parts: Iterable[str]) -> None:
+def record_parts_up(layout: Layout, parts: Iterable[str]) -> None:
     """Record that these parts are up again, which ends the faults that had stopped or paused them."""
     for part in parts:
-        _append(where, {"did": "heal", "part": part, "at": time.time()})
+        _append(layout, {"did": "heal", "part": part, "at": time.time()})
 
 
-def record_start(where: Layout) -> None:
+def record_start(layout: Layout) -> None:
     """Record that the stack starts. Nothing of it ran before, so every earlier fault has ended."""
-    _append(where, {"did": "start", "at": time.time()})
+    _append(layout, {"did": "start", "at": time.time()})
 
 
-def _append(where: Layout, line: dict[str, Any]) -> None:
-    with where.record.open("a", encoding="utf-8") as record:
+def _append(layout: Layout, line: dict[str, Any]) -> None:
+    with layout.record.open("a", encoding="utf-8") as record:
         record.write(json.dumps(line) + "\n")

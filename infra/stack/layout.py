@@ -12,6 +12,7 @@ from pathlib import Path
 from infra.stack.errors import LocalError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+"""The root directory of this checkout of the repository. (The service `checkout` is something else.)"""
 
 
 def python_path(checkout: Path) -> str:

@@ -68,7 +68,7 @@ class Cluster:
             secret.unlink()
         await self._sync_and_rename(new)
 
-    async def copy(self, template: "Cluster") -> None:
+    async def copy_from(self, template: "Cluster") -> None:
         """Copy the data directory of a template. Does nothing if there is a data directory already.
 
         No server may be running on the template. The superuser's password is copied, too. A copy takes 50 ms, whereas
@@ -141,4 +141,4 @@ class Template:
             return
         async with self._one_at_a_time:
             await self._cluster.create(self._password)
-        await cluster.copy(self._cluster)
+        await cluster.copy_from(self._cluster)

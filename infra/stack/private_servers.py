@@ -88,7 +88,7 @@ class PrivatePostgres(PrivateServer):
 
 @contextlib.asynccontextmanager
 async def private_broker(directory: Path | None = None) -> AsyncIterator[PrivateBroker]:
-    """Yield a broker for a test, which is ready.
+    """Start a broker for a test, and yield it once it is ready.
 
     It runs from the programs on this machine. If there are none and no other provider is forced, it runs in Docker.
     Without a `directory`, nothing remains afterwards. Raises `NoProvider` if neither can be used.
@@ -117,7 +117,7 @@ async def private_broker(directory: Path | None = None) -> AsyncIterator[Private
 async def private_postgres(
     directory: Path | None = None, *, databases: Iterable[str] = ()
 ) -> AsyncIterator[PrivatePostgres]:
-    """Yield a PostgreSQL server for a test, which is ready, with a database for each of these services.
+    """Start a PostgreSQL server for a test, and yield it once it is ready and has these services' databases.
 
     It runs from the programs on this machine. If there are none and no other provider is forced, it runs in Docker.
     Without a `directory`, nothing remains afterwards. If this process is root, the account `postgres` must be able to

@@ -149,7 +149,7 @@ class ProcessMonitor:
             self._running = running = await self.part.launch()
             if not self._wanted.is_set():  # killed or stopped during the launch
                 running.kill()
-            self._set_state(State.STARTING)
+            self._set_state(State.STARTING)  # again, so that the new process id is reported
             try:
                 await self.part.wait_until_ready(running)
             except BaseException:

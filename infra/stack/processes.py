@@ -79,12 +79,12 @@ class Process:
 
     def _signal(self, number: signal.Signals, *, group: bool = True) -> None:
         if self._child.returncode is None:
-            _send(self._child.pid, number, by=os.killpg if group else os.kill)
+            _send(self._child.pid, number, send=os.killpg if group else os.kill)
 
 
-def _send(pid: int, number: signal.Signals, by: Callable[[int, int], None] = os.kill) -> None:
+def _send(pid: int, number: signal.Signals, send: Callable[[int, int], None] = os.kill) -> None:
     with contextlib.suppress(ProcessLookupError):
-        by(pid, number)
+        send(pid, number)
 
 
 async def spawn(command: Command) -> Process:
@@ -107,8 +107,8 @@ async def spawn(command: Command) -> Process:
     return Process(command, child)
 
 
-def die_with_parent(by: signal.Signals) -> Callable[[], None] | None:
-    """Return a `preexec_fn` that makes the kernel send signal `by` to the child when its parent ends.
+def die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+    """Return a `preexec_fn` that makes the kernel send `death_signal` to the child when its parent ends.
 
     It must run after the change of user, which would reset the setting. None if the system is not Linux.
     """
@@ -117,7 +117,7 @@ def die_with_parent(by: signal.Signals) -> Callable[[], None] | None:
         return None
 
     def bind_to_parent() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, int(by), 0, 0, 0)
+        libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
         if os.getppid() != parent:  # the parent died before prctl was called
             os.kill(os.getpid(), signal.SIGKILL)
 

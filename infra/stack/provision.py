@@ -18,9 +18,12 @@ class Provider(StrEnum):
     """Where a server comes from. The members are in the order in which they are tried."""
 
     GIVEN = "given"
+    """It runs elsewhere: its URL is given in an environment variable."""
     DOCKER = "docker"
     HOST = "host"
+    """Its programs are installed on this machine."""
     APT = "apt"
+    """Its programs can be installed with apt."""
 
 
 @dataclass(frozen=True, eq=False)

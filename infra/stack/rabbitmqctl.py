@@ -31,7 +31,7 @@ async def rabbitmqctl(layout: Layout, state: StackState, *arguments: str) -> str
             raise _no_answer(arguments[0]) from None
         return _checked_output(arguments[0], *code_and_output)
     binaries = find_rabbitmq()
-    if binaries is None or "epmd" not in state.ports:
+    if binaries is None or "epmd" not in state.ports:  # only a broker that the stack runs has a port for epmd
         raise LocalError(
             "rabbitmqctl needs a broker that the stack runs itself.", "Start the stack without MARKETPLACE_BROKER_URL."
         )

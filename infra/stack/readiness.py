@@ -46,7 +46,7 @@ async def _check(is_ready: Callable[[], Awaitable[bool]]) -> bool:
     try:
         async with asyncio.timeout(5):
             return await is_ready()
-    except OSError:
+    except OSError:  # includes TimeoutError
         return False
 
 

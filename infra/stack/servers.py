@@ -102,5 +102,7 @@ class Servers:
         return Cluster(self._layout.directory / name, tuple(find_postgres()), unprivileged_account())
 
     def _postgres_server(self, service: str) -> PostgresServer:
-        own = f"postgresql://postgres:{self._passwords.of('postgres')}@127.0.0.1"
-        return PostgresServer(given_database(service) or f"{own}:{self._ports.of(f'{service}-db')}", self._passwords)
+        own_server_url = f"postgresql://postgres:{self._passwords.of('postgres')}@127.0.0.1"
+        return PostgresServer(
+            given_database(service) or f"{own_server_url}:{self._ports.of(f'{service}-db')}", self._passwords
+        )

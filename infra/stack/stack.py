@@ -33,7 +33,7 @@ class Programs:
     stand_ins: tuple[str, ...]
     declare: tuple[str, ...]
     proxy: tuple[str, ...]
-    checkout: Path
+    repository: Path
 
 
 def marketplace_programs() -> Programs:
@@ -44,7 +44,7 @@ def marketplace_programs() -> Programs:
         stand_ins=(sys.executable, "-m", "infra.lab.stand_ins"),
         declare=(sys.executable, "-m", "marketplace_runtime", "declare", *services_of(CHECKOUT)),
         proxy=(sys.executable, "-m", "infra.lab.chaos.proxy"),
-        checkout=CHECKOUT,
+        repository=CHECKOUT,
     )
 
 
@@ -62,7 +62,7 @@ class Stack:
         servers = self._servers = Servers(layout, programs.services, self.ports, self._passwords)
         self.state.providers, self.state.given = servers.providers, servers.given
         self._shared_settings = SharedSettings(
-            repository=programs.checkout,
+            repository=programs.repository,
             stand_ins_port=self.ports.of("outside"),
             smtp_port=self.ports.of("smtp"),
             webhook_secret=webhook_secret(layout.directory / "webhook-secret"),
@@ -123,7 +123,7 @@ class Stack:
                 argv=self.programs.declare,
                 env=base_environment()
                 | {
-                    "PYTHONPATH": python_path(self.programs.checkout),
+                    "PYTHONPATH": python_path(self.programs.repository),
                     "BROKER_MANAGEMENT_URL": self.broker_urls.management,
                     "SERVICE_PASSWORDS_FILE": str(self.layout.service_passwords),
                 },
@@ -193,7 +193,7 @@ class Stack:
         return Program(
             name="proxy",
             argv=(*self.programs.proxy, str(self.layout.links), str(port)),
-            env={"PYTHONPATH": python_path(self.programs.checkout), "PYTHONSAFEPATH": "1"},
+            env={"PYTHONPATH": python_path(self.programs.repository), "PYTHONSAFEPATH": "1"},
             cwd=self.layout.directory,
             log=self.layout.log("proxy"),
             ready_url=f"http://127.0.0.1:{port}/livez",

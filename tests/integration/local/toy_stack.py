@@ -35,7 +35,7 @@ def main() -> None:
         stand_ins=(sys.executable, ME, "--serve"),
         declare=(sys.executable, "-c", ""),
         proxy=(sys.executable, "-m", "infra.lab.chaos.proxy"),
-        checkout=CHECKOUT,
+        repository=CHECKOUT,
     )
     assert set(SERVICES) <= set(services_of(CHECKOUT))
     asyncio.run(supervise(layout(sys.argv[1]), programs))
