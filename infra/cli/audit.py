@@ -80,9 +80,9 @@ def run_audit(
 async def audit_stack(
     where: Layout, *, minimum: "MinimumActivity", faults: Sequence["Fault"] = (), settle_s: float = 60
 ) -> "Judgement":
-    """Audit the whole history of a stack, and return the verdict.
+    """Audit the whole history of a stack, and return the result in the form that reports of runs contain.
 
-    The verdict is "unknown" if the evidence cannot be read.
+    Its verdict is "unknown" if the evidence cannot be read.
     """
     from infra.lab.audit import audit
     from infra.lab.chaos.run import Judgement

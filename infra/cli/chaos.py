@@ -100,14 +100,14 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
     from infra.lab.chaos.schedule import random_schedule
     from infra.lab.simulator import Traffic
 
-    chosen = seed_or_random(seed)
+    chosen_seed = seed_or_random(seed)
     with _faultable_stack() as where:
         state = read_state(where.state)
-        schedule = random_schedule(chosen, duration, list(state.services), faults, given=state.given)
+        schedule = random_schedule(chosen_seed, duration, list(state.services), faults, given=state.given)
         kinds = len({each.fault.kind for each in schedule})
-        console.print(f"{len(schedule)} faults of {kinds} kinds in {duration:g} s (seed {chosen}).")
+        console.print(f"{len(schedule)} faults of {kinds} kinds in {duration:g} s (seed {chosen_seed}).")
         traffic = Traffic(
-            rate=rate, duration_s=duration, seed=chosen, profile=profile, drain_s=drain, record=where.record
+            rate=rate, duration_s=duration, seed=chosen_seed, profile=profile, drain_s=drain, record=where.record
         )
         orders = round(rate * duration / 4)
         result = _run(
@@ -117,7 +117,7 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
             MinimumActivity(orders, rejected=orders // 10, contended=orders // 100),
             with_final_sale=True,
         )
-    about = f"{rate:g} shoppers per second for {duration:g} s (seed {chosen})"
+    about = f"{rate:g} shoppers per second for {duration:g} s (seed {chosen_seed})"
     write_report(_print_result(where, result, "Chaos at random", about), json_file, html_file)
     raise typer.Exit(_exit_code(result))
 
@@ -244,7 +244,7 @@ def _print_result(
 ) -> dict[str, Any]:
     """Print the result of a run, and return it as a document.
 
-    `missed` lists the expectations that were not met. It is None if there were none.
+    `missed` lists the expectations that were not met. It is None for a run without expectations.
     """
     found = result.as_dict() | ({} if missed is None else {"expectations": {"missed": list(missed)}})
     console.print(result.table(), result.report.table(), sep="\n\n")

@@ -7,7 +7,7 @@ import typer
 Selection = tuple[str, dict[str, Any]]
 LETTER, GROUP = "SERVICE/ID", "SERVICE/GROUP"
 MAX_ID_DIGITS = 18
-"""Maximum number of digits of a dead letter's id. A name that does not consist of digits is that of a group."""
+"""Maximum number of digits of a dead letter's id. Any other name is that of a group."""
 
 
 def parse_targets(targets: list[str] | None, everything: bool, service: str | None) -> list[Selection]:

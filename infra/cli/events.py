@@ -70,7 +70,7 @@ def tail_events(
     typer.echo(f"Listening for {pattern}. Press Ctrl-C to end.", err=True)
     shown = 0
     for message in messages:
-        if message is None:
+        if message is None:  # no event for a second
             continue
         if as_json:
             typer.echo(json.dumps(vars(message), default=str))

@@ -23,9 +23,9 @@ TEXT_COLUMNS = ("part", "state", "circuits", "")
 """The columns that are aligned left."""
 HEADINGS = (
     *("part", "state", "replicas", "for", "in/s", "out/s", "queue", "outbox", "oldest"),
-    *("retries", "dead", "circuits", "calls", "repeats", "under way", "shed", "memory", ""),
+    *("retries", "dead", "circuits", "calls", "budget", "under way", "shed", "memory", ""),
 )
-OMITTED_IF_NARROW = ("repeats", "calls", "for", "under way", "shed", "outbox", "out/s", "replicas", "oldest", "retries")
+OMITTED_IF_NARROW = ("budget", "calls", "for", "under way", "shed", "outbox", "out/s", "replicas", "oldest", "retries")
 """The columns that are left out on a narrow terminal, in this order."""
 GAP = 2
 CIRCUIT_COLOURS = {"closed": "green", "half open": "yellow", "open": "red"}
@@ -53,7 +53,7 @@ async def sample_figures(where: Layout) -> dict[str, Any]:
     depths = samples.latest_depths(now)
     return {
         "services": {
-            name: None if (seen := samples.latest(name, now)) is None else asdict(seen)
+            name: None if (figures := samples.latest(name, now)) is None else asdict(figures)
             for name in read_state(where.state).services
         },
         "queues": None if depths is None else dict(depths),
@@ -118,30 +118,30 @@ def _state_cells(name: str, replicas: Sequence[Message]) -> dict[str, str]:
 
 
 def _figure_cells(name: str, samples: "Samples", now: int) -> dict[str, str]:
-    seen, depth = samples.latest(name, now), samples.latest_depth(name, now)
+    figures, depth = samples.latest(name, now), samples.latest_depth(name, now)
     row = {"queue": _number(depth)}
-    if seen is None:
+    if figures is None:
         return row
     return row | {
         "in/s": _number(samples.rate(name, now, lambda each: each.handled), 1),
         "out/s": _number(samples.rate(name, now, lambda each: each.published), 1),
-        "outbox": _number(seen.outbox),
-        "oldest": "" if seen.outbox_age_s is None else f"{seen.outbox_age_s:.1f} s",
-        "retries": _number(seen.retried),
-        "dead": _coloured(_number(seen.dead), "red" if seen.dead else "default"),
-        "circuits": " ".join(_circuits(seen)),
-        "calls": _used_of_limit(seen.calls, seen.most_calls),
-        "repeats": _number(seen.repeats_left),
-        "under way": _used_of_limit(seen.under_way, seen.most_under_way),
-        "shed": _coloured(_number(seen.shed), "yellow" if seen.shed else "default"),
+        "outbox": _number(figures.outbox),
+        "oldest": "" if figures.outbox_age_s is None else f"{figures.outbox_age_s:.1f} s",
+        "retries": _number(figures.retried),
+        "dead": _coloured(_number(figures.dead), "red" if figures.dead else "default"),
+        "circuits": " ".join(_circuits(figures)),
+        "calls": _used_of_limit(figures.calls, figures.most_calls),
+        "budget": _number(figures.repeats_left),
+        "under way": _used_of_limit(figures.under_way, figures.most_under_way),
+        "shed": _coloured(_number(figures.shed), "yellow" if figures.shed else "default"),
     }
 
 
-def _circuits(seen: "Figures") -> Iterator[str]:
-    for name, state in seen.circuits.items():
+def _circuits(figures: "Figures") -> Iterator[str]:
+    for name, state in figures.circuits.items():
         if state != "closed":
             yield _coloured(f"{name} {state}", CIRCUIT_COLOURS[state])
-    if closed := sum(state == "closed" for state in seen.circuits.values()):
+    if closed := sum(state == "closed" for state in figures.circuits.values()):
         yield _coloured(f"{closed} closed", CIRCUIT_COLOURS["closed"])
 
 
@@ -155,8 +155,8 @@ def _order_rates(samples: "Samples", now: int, services: Sequence[str]) -> Text:
     return Text("orders/s: " + "   ".join(words))
 
 
-def _orders_in_state(state: str, seen: "Figures") -> float:
-    return seen.orders.get(state, 0.0)
+def _orders_in_state(state: str, figures: "Figures") -> float:
+    return figures.orders.get(state, 0.0)
 
 
 def _used_of_limit(used: float, limit: float) -> str:

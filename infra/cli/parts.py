@@ -133,7 +133,7 @@ def _request(request: Message, *, no_op_state: str = "") -> Message:
         before = asyncio.run(send_request(where.socket, {"do": "status"}))["parts"]
         now = asyncio.run(send_request(where.socket, request))
     console.print(parts_table(now))
-    concerned = {part["state"] for name, part in before.items() if name == what or name.startswith(f"{what}.")}
-    if no_op_state and concerned == {no_op_state}:
+    states_before = {part["state"] for name, part in before.items() if name == what or name.startswith(f"{what}.")}
+    if no_op_state and states_before == {no_op_state}:
         console.print(f"{what} was {no_op_state} already: nothing was changed.")
     return now

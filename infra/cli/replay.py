@@ -22,8 +22,8 @@ commands.add_typer(replay, name="replay")
 POLL_S = 0.3
 TARGET = "SERVICE[.SUBSCRIPTION]"
 FIRST = "first"
-Row = dict[str, Any]
-"""A replay as the operations API describes it."""
+JsonObject = dict[str, Any]
+"""A JSON object of the operations API: a replay, or a part of a request."""
 Target = Annotated[
     str, typer.Argument(help="The subscription, as listed by `replay ls`.", metavar="SERVICE.SUBSCRIPTION")
 ]
@@ -132,7 +132,7 @@ def _split(target: str) -> tuple[str, str]:
     return service, name
 
 
-def _start_position(text: str) -> Row:
+def _start_position(text: str) -> JsonObject:
     if text == FIRST:
         return {}
     if text.isdecimal():
@@ -145,7 +145,7 @@ def _start_position(text: str) -> Row:
         ) from None
 
 
-def _show_progress(client: OperationsClient, service: str, row: Row) -> Row:
+def _show_progress(client: OperationsClient, service: str, row: JsonObject) -> JsonObject:
     """Show the progress of a replay until it has ended, and return its last description.
 
     Requests to the service are repeated while it does not answer.
@@ -177,7 +177,7 @@ def _show_progress(client: OperationsClient, service: str, row: Row) -> Row:
     return row
 
 
-def _progress_of(row: Row) -> tuple[int, int]:
+def _progress_of(row: JsonObject) -> tuple[int, int]:
     """Return how many messages of the log stream were read, and how many are to be read in total."""
     if row["through"] is None or row["begun"] is None:
         return 0, 0
@@ -185,7 +185,7 @@ def _progress_of(row: Row) -> tuple[int, int]:
     return min(row["next"], end) - row["begun"], max(end - row["begun"], 0)
 
 
-def _print_outcome(service: str, row: Row) -> None:
+def _print_outcome(service: str, row: JsonObject) -> None:
     """Print the outcome of a replay. Raises `LocalError` if it failed."""
     name = f"{service}.{row['subscription']}"
     if row["state"] == "failed":

@@ -70,12 +70,12 @@ def recovery_table(groups: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def run_document(
-    found: Mapping[str, Any], where: Layout, report: "Report", samples: "Samples", *, title: str, about: str
+    figures: Mapping[str, Any], where: Layout, report: "Report", samples: "Samples", *, title: str, about: str
 ) -> dict[str, Any]:
     """Return the report of a run as a document: its figures, its time lines, and its title and description."""
     from infra.lab.report.timeline import timeline
 
-    return dict(found) | {
+    return dict(figures) | {
         "title": title,
         "about": about,
         "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",

@@ -198,9 +198,10 @@ def ensure_servers() -> None:
 
 
 def install_for_tests() -> None:
-    """Install what tests need and is missing on this machine. Docker and given addresses do not count as servers.
+    """Install the servers and programs that tests need, unless this machine has them.
 
-    Raises `NoProvider` if that is not possible.
+    RabbitMQ and PostgreSQL are installed even if Docker or given addresses could provide them.
+    Raises `NoProvider` if something cannot be installed.
     """
     with _server_search() as report:
         install_missing((BROKER, POSTGRES, *map(program_kind, TEST_PROGRAMS)), report)

@@ -129,7 +129,7 @@ def test_a_narrow_terminal_shows_fewer_columns_but_none_cut(width: int) -> None:
     table = shown(status, samples, width)
     assert "…" not in table
     assert {"part", "state", "in/s", "queue", "dead", "circuits", "memory"} <= set(table.splitlines()[1].split())
-    assert ("repeats" in table) == (width == 160)
+    assert ("budget" in table) == (width == 160)
 
 
 def test_the_table_also_has_rows_for_replicas_that_do_not_answer() -> None:
