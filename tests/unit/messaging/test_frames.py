@@ -40,7 +40,7 @@ def test_a_published_message_is_read_unchanged(
     body: bytes,
     frame_max: int,
 ) -> None:
-    data = publish_frames.publish(
+    data = publish_frames.encode_publish(
         channel,
         exchange="cart.events",
         routing_key=routing_key,

@@ -25,8 +25,8 @@ class MessageSource(Protocol):
 class Acknowledgements:
     """Tracks the messages that one channel has delivered and that are not acknowledged yet.
 
-    Acknowledges runs of messages at once. After the channel is closed it does nothing: the broker delivers those
-    messages again, and the inbox detects the duplicates.
+    Acknowledges several messages with one frame if it can. After the channel is closed it does nothing: the broker
+    delivers those messages again, and the inbox detects the duplicates.
     """
 
     def __init__(self, channel: AbstractChannel) -> None:
@@ -71,7 +71,8 @@ class Acknowledgements:
         oldest = next(iter(self._unacknowledged), None)
         up_to = [tag for tag in tags if oldest is None or tag < oldest]
         single = [tag for tag in tags if oldest is not None and tag > oldest]
-        # Await each write: the client never wakes a task that waits for room in the write queue of a lost connection.
+        # Await the write of each frame, so that they do not fill the client's write queue. If the connection is lost
+        # while a task waits for room in that queue, the client never wakes the task.
         if up_to:
             await self._channel.basic_ack(max(up_to), multiple=True)
         for tag in single:

@@ -93,7 +93,7 @@ async def _run_until_lost(connection: Connection, use: Callable[[Connection], Aw
     finally:
         working.cancel()
         await asyncio.wait({working})  # `await working` would raise `CancelledError`, as if this task was cancelled
-        if not working.cancelled():
+        if not working.cancelled():  # an error that is no connection error must not be hidden by `ConnectionLost`
             with suppress(*CONNECTION_ERRORS):
                 working.result()
 

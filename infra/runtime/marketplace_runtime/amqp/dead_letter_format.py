@@ -25,8 +25,8 @@ MAX_KEY_CHARACTERS = 512
 """A key of this length fits an index entry in UTF-8."""
 DEAD_LETTER_PREFIX = "dead_"
 PUBLISHER_HEADER = DEAD_LETTER_PREFIX + "user"
-"""Header that names the publisher of a message, if it was not checked before the message was dead-lettered. A redrive
-requires that it is the owner of the event's type."""
+"""Header with the publisher of a message that was dead-lettered before its publisher was checked. A redrive requires
+that this publisher owns the event's type."""
 
 
 def storable_headers(headers: Mapping[str, Any] | None) -> dict[str, str | int]:

@@ -28,7 +28,7 @@ _pack_content_header = struct.Struct(">HHQH").pack
 _pack_uint32 = struct.Struct(">I").pack
 
 
-def publish(
+def encode_publish(
     channel: int,
     *,
     exchange: str,

@@ -101,9 +101,9 @@ class Publisher:
         return [not each.cancelled() and each.exception() is None for each in confirms]
 
     def take_refusal(self) -> str | None:
-        """Return why the broker closed a channel because of a message published on it, and forget the reason.
+        """Return the broker's error if it closed the last channel over a published message, and forget the error.
 
-        None if no message has caused this, or if the reason was taken already.
+        None if it did not, or if the error was returned before.
         """
         refusal, self._refusal = self._refusal, None
         return refusal

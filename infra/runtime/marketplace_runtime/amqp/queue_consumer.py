@@ -43,7 +43,7 @@ class QueueConsumer:
         self._prefetch, self._receive = prefetch, receive
         self._channel: Channel | None = None
         self._acknowledgements: Acknowledgements | None = None
-        self._tag = ""
+        self._consumer_tag = ""
         self._stall: str | None = None
         self._enabled = asyncio.Event()
         self._enabled.set()
@@ -52,7 +52,9 @@ class QueueConsumer:
     @property
     def is_consuming(self) -> bool:
         """Return whether the broker sends us this queue's messages, as far as this process can know."""
-        return self._channel is not None and not self._channel.is_closed and self._tag in self._channel.consumers
+        return (
+            self._channel is not None and not self._channel.is_closed and self._consumer_tag in self._channel.consumers
+        )
 
     @property
     def state(self) -> str:
@@ -132,7 +134,7 @@ class QueueConsumer:
         if channel is not None and self.is_consuming and not self._ordered:
             try:
                 with translate_channel_errors():
-                    await channel.basic_cancel(self._tag, timeout=2)
+                    await channel.basic_cancel(self._consumer_tag, timeout=2)
             except CONNECTION_ERRORS as error:
                 log.warning("could not cancel the consumer", queue=self.queue, error=repr(error))
 
@@ -155,7 +157,11 @@ class QueueConsumer:
 
         await channel.basic_qos(prefetch_count=self._prefetch)
         consuming = await channel.basic_consume(self.queue, on_message)
-        self._tag, self._channel, self._acknowledgements = str(consuming.consumer_tag), channel, acknowledgements
+        self._consumer_tag, self._channel, self._acknowledgements = (
+            str(consuming.consumer_tag),
+            channel,
+            acknowledgements,
+        )
         if not self._enabled.is_set():
             ended.set()
         try:
@@ -176,14 +182,14 @@ class QueueConsumer:
         Waiting messages are no sign of a stall while the prefetch limit is reached, or for a standby consumer of an
         ordered queue.
         """
-        received, had_waiting = 0, self._stall is not None
+        received, had_waiting = 0, self._stall is not None  # after a stall, one check is enough to report it again
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STALL_CHECK_S):
                     await ended.wait()
                     return
             if self._receive is _ignore:
-                continue  # we cancelled it, and keep its channel for acknowledgements
+                continue  # after `stop`, the channel is only for acknowledgements
             async with asyncio.timeout(DECLARE_TIMEOUT_S):
                 found = await channel.queue_declare(self.queue, passive=True)
             is_standby = self._ordered and not acknowledgements.received

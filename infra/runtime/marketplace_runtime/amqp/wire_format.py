@@ -54,7 +54,7 @@ def properties_of(envelope: Envelope, user: str) -> Basic.Properties:
 
 def frames_of(envelope: Envelope, body: bytes, *, exchange: str, channel: int, frame_max: int) -> bytes:
     """Return the AMQP frames that publish an event. The user of the connection must be the event's source."""
-    return publish_frames.publish(
+    return publish_frames.encode_publish(
         channel,
         exchange=exchange,
         routing_key=envelope.type,
@@ -129,7 +129,7 @@ def _time(value: str) -> datetime:
         raise InvalidMessage("bad-headers", f"{CLOUDEVENTS_PREFIX}time {value!r} names no time zone")
     try:
         time.astimezone(UTC)
-    except OverflowError:  # PostgreSQL is passed the time in UTC, which can fall outside the years 1 to 9999
+    except OverflowError:  # the time is stored in UTC, where its year can be outside 1 to 9999
         raise InvalidMessage(
             "bad-headers", f"{CLOUDEVENTS_PREFIX}time {value!r} is not between the years 1 and 9999"
         ) from None
