@@ -45,7 +45,7 @@ def definitions(services: Sequence[Wiring], passwords: Mapping[str, str], naming
     The auditor is among the users if there is a password for it. It reads the log, and monitors the lengths of queues.
     """
     log = naming.log_stream
-    found: Definitions = {
+    wanted: Definitions = {
         "vhosts": [{"name": VHOST}],
         "users": [_user(each.service, passwords[each.service]) for each in services],
         "permissions": [_permission(each, naming) for each in services],
@@ -56,20 +56,20 @@ def definitions(services: Sequence[Wiring], passwords: Mapping[str, str], naming
     }
     for each in services:
         dead_letters, events = naming.dead_letter_name(each.service), naming.exchange(each.service)
-        found["exchanges"] += [_exchange(events, "topic"), _exchange(dead_letters, "fanout")]
-        found["queues"].append(_queue(dead_letters, QUORUM_ARGUMENTS))
-        found["bindings"] += [_binding(dead_letters, dead_letters, ""), _binding(events, log, "#")]
+        wanted["exchanges"] += [_exchange(events, "topic"), _exchange(dead_letters, "fanout")]
+        wanted["queues"].append(_queue(dead_letters, QUORUM_ARGUMENTS))
+        wanted["bindings"] += [_binding(dead_letters, dead_letters, ""), _binding(events, log, "#")]
         for name, types in each.subscriptions.items():
             queue = naming.queue(each.service, name)
-            found["queues"].append(_queue(queue, ORDERED_ARGUMENTS if name in each.ordered else QUORUM_ARGUMENTS))
-            found["bindings"] += [_binding(naming.exchange(type.split(".")[0]), queue, type) for type in types]
-        found["policies"] += _policies(each, naming)
+            wanted["queues"].append(_queue(queue, ORDERED_ARGUMENTS if name in each.ordered else QUORUM_ARGUMENTS))
+            wanted["bindings"] += [_binding(naming.exchange(type.split(".")[0]), queue, type) for type in types]
+        wanted["policies"] += _policies(each, naming)
     if naming.auditor in passwords:
-        found["users"].append(_user(naming.auditor, passwords[naming.auditor], "monitoring"))
-        found["permissions"].append(
+        wanted["users"].append(_user(naming.auditor, passwords[naming.auditor], "monitoring"))
+        wanted["permissions"].append(
             {"user": naming.auditor, "vhost": VHOST, "configure": "^$", "write": "^$", "read": _exactly(log)}
         )
-    return found
+    return wanted
 
 
 def _user(name: str, password: str, *tags: str) -> dict[str, Any]:
@@ -107,9 +107,10 @@ def _policies(wiring: Wiring, naming: Naming) -> list[dict[str, Any]]:
     dead_letters = naming.dead_letter_name(wiring.service)
     subscriptions = "|".join(sorted(wiring.subscriptions)) or "none"  # "none": no queue has this name
     limit = {"delivery-limit": NO_DELIVERY_LIMIT}
-    backstop = {"dead-letter-exchange": dead_letters, "dead-letter-strategy": "at-most-once"}
+    # Our code never rejects a message. If one is rejected all the same, the broker keeps it as a dead letter.
+    broker_dead_lettering = {"dead-letter-exchange": dead_letters, "dead-letter-strategy": "at-most-once"}
     return [
-        _policy(wiring.service, rf"^{wiring.service}\.({subscriptions})$", limit | backstop),
+        _policy(wiring.service, rf"^{wiring.service}\.({subscriptions})$", limit | broker_dead_lettering),
         _policy(dead_letters, _exactly(dead_letters), limit),
     ]
 

@@ -36,15 +36,17 @@ ADVICE = {
 class Difference:
     """One difference between the broker and what is wanted."""
 
-    what: str
-    how: str
+    label: str
+    """The kind and name of the object, such as `queue cart.orders`."""
+    problem: str
+    """How the object differs, such as `missing`."""
     remedy: Remedy
     surplus: Mapping[str, Any] | None = None
     """The binding to remove, if the difference is a binding that is not wanted any more."""
 
     @property
     def is_missing(self) -> bool:
-        return self.how == "missing"
+        return self.problem == "missing"
 
     @property
     def can_be_declared(self) -> bool:
@@ -52,7 +54,7 @@ class Difference:
         return self.remedy in (Remedy.SAFE, Remedy.POLICY) and self.surplus is None
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.how}"
+        return f"{self.label}: {self.problem}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def differences(wanted: Definitions, live: Definitions) -> list[Difference]:
     An import does not report this: it ignores changed arguments, and never removes anything.
     """
     found = [each for kind in KINDS for each in _compare(kind, wanted, live)]
-    return [*found, *_surplus(wanted, live), *_overruled(wanted, live)]
+    return [*found, *_surplus(wanted, live), *_overruling(wanted, live)]
 
 
 def format_plan(found: list[Difference]) -> str:
@@ -97,13 +99,13 @@ def _compare(kind: _Kind, wanted: Definitions, live: Definitions) -> Iterator[Di
     existing = {tuple(each[part] for part in kind.identity): each for each in live[kind.name]}
     for each in wanted[kind.name]:
         key = tuple(each[part] for part in kind.identity)
-        what = _label(kind.name, each)
+        label = _label(kind.name, each)
         if key not in existing:
-            yield Difference(what, "missing", Remedy.POLICY if kind.name == "policies" else Remedy.SAFE)
+            yield Difference(label, "missing", Remedy.POLICY if kind.name == "policies" else Remedy.SAFE)
             continue
         for part in kind.compared:
             if existing[key].get(part) != each[part]:
-                yield Difference(what, f"{part} is {existing[key].get(part)!r}, wanted {each[part]!r}", kind.remedy)
+                yield Difference(label, f"{part} is {existing[key].get(part)!r}, wanted {each[part]!r}", kind.remedy)
 
 
 def _surplus(wanted: Definitions, live: Definitions) -> Iterator[Difference]:
@@ -126,7 +128,7 @@ def _is_stream(queue: Mapping[str, Any]) -> bool:
     return bool(queue["arguments"].get("x-queue-type") == "stream")
 
 
-def _overruled(wanted: Definitions, live: Definitions) -> Iterator[Difference]:
+def _overruling(wanted: Definitions, live: Definitions) -> Iterator[Difference]:
     """Yield foreign policies that take ours out of effect. Of the policies that match a queue, only one applies."""
     own = {each["name"] for each in wanted["policies"]}
     for each in live["policies"]:
@@ -138,8 +140,8 @@ def _overruled(wanted: Definitions, live: Definitions) -> Iterator[Difference]:
                 name for name in queues if each["priority"] >= ours["priority"] and re.search(each["pattern"], name)
             ]
             if overruled:
-                how = f"takes policy {ours['name']} out of effect for {', '.join(overruled)}"
-                yield Difference(f"policy {each['name']}", how, Remedy.BY_HAND)
+                problem = f"takes policy {ours['name']} out of effect for {', '.join(overruled)}"
+                yield Difference(f"policy {each['name']}", problem, Remedy.BY_HAND)
 
 
 def _label(kind: str, each: Mapping[str, Any]) -> str:
