@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from contracts.gate import golden_schema
 from contracts.registry import EVENTS
 from contracts.upcasts import UPCASTS, upcast_to_newest
-from marketplace_runtime.events import Event, name_of
+from marketplace_runtime.events import Event, without_version
 from tests.contracts.instances import instances
 from tests.examples import examples
 
@@ -19,7 +19,7 @@ from tests.examples import examples
 def test_every_version_except_the_newest_has_an_upcast() -> None:
     by_name: dict[str, list[type[Event]]] = {}
     for event in sorted(EVENTS, key=lambda event: event.version):
-        by_name.setdefault(name_of(event.type), []).append(event)
+        by_name.setdefault(without_version(event.type), []).append(event)
     assert UPCASTS.keys() == {event for versions in by_name.values() for event in versions[:-1]}
 
 
@@ -33,8 +33,8 @@ def test_an_upcast_keeps_the_name_and_the_subject_of_an_event(old: type[Event], 
         read = UPCASTS[old](published)
     except ValidationError:
         assume(False)  # the next version does not allow the value; such an event becomes a dead letter with a reason
-    assert (name_of(read.type), read.version, read.subject) == (
-        name_of(published.type),
+    assert (without_version(read.type), read.version, read.subject) == (
+        without_version(published.type),
         published.version + 1,
         published.subject,
     )

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from contracts.registry import BY_TYPE
 from infra.lab.audit.sources import Unreadable
-from marketplace_runtime.events import name_of
+from marketplace_runtime.events import without_version
 
 LOG = "marketplace.log"
 PREFETCH = 1000
@@ -55,7 +55,7 @@ class PublishedEvent:
     @property
     def name(self) -> str:
         """The event type without the version."""
-        return name_of(self.type)
+        return without_version(self.type)
 
     @property
     def body(self) -> dict[str, Any]:

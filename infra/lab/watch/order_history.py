@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from marketplace_runtime.events import name_of
+from marketplace_runtime.events import without_version
 
 ServiceHistory = Mapping[str, Sequence[Mapping[str, Any]]]
 """The answer of one service's `/ops/story`."""
@@ -65,7 +65,7 @@ def merge_histories(histories: Mapping[str, ServiceHistory], *, is_complete: boo
         id, type = each["event_id"], each["type"]
         # An event may be published in several versions. Inboxes do not have the version that was handled.
         has_several_versions = id in published and published[id]["type"] != type
-        published[id] = {**each, "type": name_of(type)} if has_several_versions else each
+        published[id] = {**each, "type": without_version(type)} if has_several_versions else each
     unknown_type = "a deadline" if is_complete else "an event that is not shown"
     return sorted(
         entry

@@ -30,7 +30,7 @@ from infra.lab.audit.invariants.mail import EVENT_MAIL_KINDS, ORDER_MAIL_KINDS
 from infra.lab.audit.log import Log, PublishedEvent
 from infra.lab.audit.order_history import Entry
 from infra.lab.audit.record import CheckoutRequest, QuantityChange, Record, Restock
-from marketplace_runtime.events import name_of
+from marketplace_runtime.events import without_version
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KEPT, CALLED_OFF, SOLD_OUT, DECLINED, UNSENDABLE, TOO_LATE = (
@@ -216,7 +216,7 @@ def a_log() -> Log:
         event_about(order_id, type, number, event.version)
         for number, (order_id, type) in enumerate(pairs)
         for event in EVENTS
-        if name_of(event.type) == type
+        if without_version(event.type) == type
     ]
     events += [other_event(number) for number in range(len(OTHER_EVENTS))]
     notified = [event for event in events if event.name in KINDS and event.type != "delivery.shipment-dispatched.v1"]

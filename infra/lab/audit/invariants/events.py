@@ -12,7 +12,7 @@ from contracts.upcasts import upcast_to_newest
 from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.findings import Findings
 from infra.lab.audit.log import InvalidMessage, PublishedEvent
-from marketplace_runtime.events import name_of
+from marketplace_runtime.events import without_version
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
 REQUIRED_PREDECESSORS = {
@@ -30,8 +30,8 @@ REQUIRED_PREDECESSORS = {
 """Events that must have been published before, about the same order."""
 VERSIONED_EVENTS = {
     name: versions
-    for name in {name_of(event.type) for event in EVENTS}
-    if len(versions := [event for event in EVENTS if name_of(event.type) == name and not event.internal]) > 1
+    for name in {without_version(event.type) for event in EVENTS}
+    if len(versions := [event for event in EVENTS if without_version(event.type) == name and not event.internal]) > 1
 }
 """Public events that have more than one version."""
 

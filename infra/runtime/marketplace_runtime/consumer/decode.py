@@ -11,7 +11,7 @@ from marketplace_runtime.consumer import publisher_clocks
 from marketplace_runtime.consumer.delivery import SUSPECT_AFTER_DEATHS, Delivery, UnreadableMessage
 from marketplace_runtime.consumer.subscriptions import Reaction, Subscription
 from marketplace_runtime.database import ScheduleEntry, find_id_defect, is_ahead
-from marketplace_runtime.events import Envelope, name_of
+from marketplace_runtime.events import Envelope, without_version
 
 
 def decode_message(
@@ -60,7 +60,7 @@ def reaction_to(type: str, subscription: Subscription) -> Reaction:
     reaction = subscription.reactions.get(type)
     if reaction is not None:
         return reaction
-    known = subscription.versions(name_of(type))
+    known = subscription.versions(without_version(type))
     if not known:
         raise InvalidMessage("unknown-type", f"{type} is not handled by this subscription")
     return Reaction.for_unknown_version(type, known)

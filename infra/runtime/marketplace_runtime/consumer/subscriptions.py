@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from marketplace_runtime.amqp import UnknownVersion
 from marketplace_runtime.database import Transaction, with_declaration
-from marketplace_runtime.events import Event, name_of
+from marketplace_runtime.events import Event, without_version
 
 E = TypeVar("E", bound=Event)
 
@@ -116,7 +116,7 @@ class Subscription:
 
     def versions(self, name: str) -> list[Reaction]:
         """Return the reactions to the known versions of the event `name`, the newest last."""
-        known = [each for type, each in self.reactions.items() if name_of(type) == name]
+        known = [each for type, each in self.reactions.items() if without_version(type) == name]
         return sorted(known, key=lambda each: each.event.version)
 
 

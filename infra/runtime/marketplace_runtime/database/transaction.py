@@ -16,7 +16,7 @@ from marketplace_runtime.database import schedule as schedules
 from marketplace_runtime.database.clock import Clock
 from marketplace_runtime.database.declarations import Declaration
 from marketplace_runtime.database.locked_rows import LockedRows
-from marketplace_runtime.events import Envelope, Event, name_of
+from marketplace_runtime.events import Envelope, Event, without_version
 from marketplace_runtime.telemetry import child_traceparent, current_traceparent
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ def check_versions(source: str, *versions: Event) -> None:
     for before, each in zip((None, *versions), versions, strict=False):
         if each.internal or each.publisher != source:
             raise ValueError(f"{source} cannot publish {each.type}")
-        if (name_of(each.type), each.subject) != (name_of(newest.type), newest.subject):
+        if (without_version(each.type), each.subject) != (without_version(newest.type), newest.subject):
             raise ValueError(f"{each.type} about {each.subject} is no version of {newest.type} about {newest.subject}")
         if before is not None and before.version <= each.version:
             raise ValueError(f"{before.type} comes before {each.type}: name the newest version first")

@@ -1,6 +1,6 @@
-"""Defines the base class and the envelope of events, and an application's names. Imports pydantic only."""
+"""Defines the base class and envelope of events, and the names of an application's resources. Needs pydantic only."""
 
-from marketplace_runtime.events.event import TYPE_PATTERN, Envelope, Event, PersonId, matches, name_of
+from marketplace_runtime.events.event import TYPE_PATTERN, Envelope, Event, PersonId, matches, without_version
 from marketplace_runtime.events.naming import PLACEHOLDER_NAMING, Naming
 from marketplace_runtime.events.text import make_storable
 
@@ -13,5 +13,5 @@ __all__ = [
     "PersonId",
     "make_storable",
     "matches",
-    "name_of",
+    "without_version",
 ]

@@ -14,13 +14,13 @@ TYPE_PATTERN = re.compile(r"^(?P<publisher>[a-z]+)\.(?P<name>[a-z]+(-[a-z]+)*)\.
 PersonId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="a token's subject")]
 
 
-def name_of(type: str) -> str:
-    """Return a type without its version. All versions of one event have the same name."""
+def without_version(type: str) -> str:
+    """Return an event type without its version, such as `checkout.order-delivered`."""
     return type.rpartition(".")[0]
 
 
 def matches(pattern: str, type: str) -> bool:
-    """Return whether a shell pattern matches a type, or its part after the publisher, with or without the version."""
+    """Return whether a shell pattern matches a type, its part after the publisher, or that part without the version."""
     name = type.partition(".")[2]
     return any(fnmatchcase(each, pattern) for each in (type, name, name.rpartition(".")[0]))
 
@@ -74,7 +74,7 @@ class Envelope:
     """The CloudEvents 1.0 attributes of one event, with the distributed-tracing extension."""
 
     id: UUID
-    """UUIDv7; the same for every delivery and every version of the event."""
+    """UUIDv7; the same for every delivery. If an event is published in several versions, all have the same id."""
     type: str
     source: str
     """Name of the service that publishes it, which is also its user of the broker."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """Holds the names that one application gives to what the runtime creates or checks.
+    """Holds the names of an application's broker objects, database schema, problem types and token audience.
 
     All services of an application use the same value. Raises `ValueError` for a name that is not valid.
     """

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from marketplace_runtime.database import ScheduleEntry, Transaction
-from marketplace_runtime.events import Envelope, name_of
+from marketplace_runtime.events import Envelope, without_version
 
 COLUMNS = """
 id, subscription, event_id, type, source, subject, at, traceparent, causation_id, body, due - now(), attempt, why,
@@ -148,7 +148,7 @@ def _pairs(subscribed: SubscribedTypes) -> list[str]:
 
 
 def _names(subscribed: SubscribedTypes) -> list[str]:
-    return sorted({f"{subscription} {name_of(type)}" for subscription, type in subscribed})
+    return sorted({f"{subscription} {without_version(type)}" for subscription, type in subscribed})
 
 
 def _entry(row: Any) -> ScheduleEntry:
