@@ -46,20 +46,20 @@ class ReplayRunner:
         subscriptions = [workers[name].subscription for name in consumers]
         self._first_replays = {each.name: each.types for each in subscriptions if each.history == "first"}
         self._running: set[UUID] = set()
-        self._stop, self._changed = asyncio.Event(), asyncio.Event()
+        self._stop, self._wake_up = asyncio.Event(), asyncio.Event()
         for name in self._first_replays:
             consumers[name].set_paused(True)
 
     def stop(self) -> None:
         """Hand over nothing more. `run` returns once all messages that were handed over are acknowledged."""
         self._stop.set()
-        self._changed.set()
+        self._wake_up.set()
 
     async def run(self) -> None:
         """Find replays and run them until `stop` is called. Waits while the database is unavailable."""
         async with asyncio.TaskGroup() as tasks:
             while not self._stop.is_set():
-                self._changed.clear()
+                self._wake_up.clear()
                 try:
                     taken = await self._take_over()
                 except Exception as error:
@@ -72,7 +72,7 @@ class ReplayRunner:
                         tasks.create_task(self._run_replay(replay))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
-                        await self._changed.wait()
+                        await self._wake_up.wait()
 
     async def _take_over(self) -> list[Replay]:
         names = list(self._consumers)
@@ -93,7 +93,7 @@ class ReplayRunner:
             replay, worker, queue=queue, stream=self._naming.log_stream, rate=self._rate, stop=self._stop
         )
         await keep_connected(self._url, f"{self._service} replays", reader.run)
-        self._changed.set()
+        self._wake_up.set()
 
         async def release(tx: Transaction) -> None:
             await table.release(tx, replay.id)

@@ -68,6 +68,7 @@ class ReplayReader:
         self._rate = replay.rate or rate
         self._chunk_size = max(1, min(worker.subscription.batch, self._rate // 4))
         self._next, self._begun, self._through = replay.next, replay.begun, replay.through
+        # If too many processes died during this replay, messages that they may have handled are suspected as poison.
         self._suspect_through = replay.reached if replay.deaths >= SUSPECT_AFTER_DEATHS else -1
         self._window = ReplayWindow()
         self._next_chunk_at = 0.0
@@ -95,7 +96,7 @@ class ReplayReader:
             raise
         finally:
             self._window.is_lost = True
-            self._next = self._window.lowest_open(self._next)
+            self._next = self._window.lowest_unacknowledged(self._next)
 
     @property
     def _place(self) -> OffsetSpec:
@@ -181,7 +182,7 @@ class ReplayReader:
 
     async def _store_progress(self, *, state: str = "running", why: str = "", **counts: int) -> bool:
         """Store the progress. False if the replay no longer belongs to this process."""
-        place = self._window.lowest_open(self._next)
+        place = self._window.lowest_unacknowledged(self._next)
         resets_deaths = place is not None and place > self._replay.reached
         progress = Progress(
             place, self._begun, self._through, why=why, resets_deaths=resets_deaths, state=state, **counts
@@ -228,7 +229,7 @@ class ReplayReader:
         channel = await open_channel(connection, confirms=False)
         with suppress(TimeoutError), translate_channel_errors():
             async with asyncio.timeout(MAX_CONSUMER_WAIT_S):
-                while (await channel.queue_declare(self._queue, passive=True)).consumer_count:  # noqa: ASYNC110 - in a server
+                while (await channel.queue_declare(self._queue, passive=True)).consumer_count:  # noqa: ASYNC110 - the broker sends no event
                     await asyncio.sleep(CONSUMER_POLL_S)
         await channel.close()
 

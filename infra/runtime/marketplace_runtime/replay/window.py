@@ -9,23 +9,23 @@ class ReplayWindow:
 
     def __init__(self) -> None:
         self.is_lost = False
-        self._open: dict[int, None] = {}
+        self._unacknowledged: dict[int, None] = {}
         self._acknowledged = asyncio.Event()
 
     def add(self, offset: int) -> None:
-        self._open[offset] = None
+        self._unacknowledged[offset] = None
 
     async def acknowledge(self, tags: Sequence[int]) -> None:
         for tag in tags:
-            self._open.pop(tag, None)
+            self._unacknowledged.pop(tag, None)
         self._acknowledged.set()
 
-    async def wait_for_acknowledgements(self, max_open: int) -> None:
-        """Wait until at most `max_open` offsets are not acknowledged."""
-        while len(self._open) > max_open:
+    async def wait_for_acknowledgements(self, max_unacknowledged: int) -> None:
+        """Wait until at most `max_unacknowledged` offsets are not acknowledged."""
+        while len(self._unacknowledged) > max_unacknowledged:
             self._acknowledged.clear()
             await self._acknowledged.wait()
 
-    def lowest_open(self, default: int | None) -> int | None:
-        """Return the lowest open offset, or `default` if none is open."""
-        return next(iter(self._open), default)
+    def lowest_unacknowledged(self, default: int | None) -> int | None:
+        """Return the lowest offset that is not acknowledged yet, or `default` if there is none."""
+        return next(iter(self._unacknowledged), default)
