@@ -132,6 +132,7 @@ class SettledLetter(BaseModel):
     """Reports what was done with a dead letter (redriven, edited or discarded), by whom and why."""
 
     settled: int
+    """Serial number of the settlement."""
     id: int
     subscription: str
     event_id: UUID | None

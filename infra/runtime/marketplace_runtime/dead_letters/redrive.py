@@ -45,7 +45,7 @@ async def discard(tx: Transaction, letters: Sequence[StoredDeadLetter], *, by: s
             ids[each.letter.subscription].append(each.letter.event_id)
     for subscription in sorted(ids):
         await key_queue.remove_dead_heads(tx, subscription, ids[subscription])
-        # Other ids (too old, in the future, no UUIDv7) are refused before the inbox is read.
+        # The inbox has no partition for an id that is too old, in the future or no UUIDv7. The consumer refuses it.
         deliverable = [id for id in ids[subscription] if has_daily_partition(id, tx.now)]
         await inbox.enter(tx, subscription, deliverable, [1] * len(deliverable))
     await table.settle(tx, [each.id for each in letters], "discarded", by=by, note=note)

@@ -118,7 +118,7 @@ async def store(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
 
 
 async def list_groups(tx: Transaction, limit: int, after: str = "") -> list[dict[str, Any]]:
-    """Return at most `limit` groups of letters by subscription, reason and kind of error, those after `after`."""
+    """Return the first `limit` groups of letters whose fingerprint is greater than `after`, by fingerprint."""
     return [dict(row._mapping) for row in await tx.execute(GROUPS, limit, after)]
 
 
