@@ -74,7 +74,8 @@ class Publisher:
     async def publish_all(self, events: Sequence[tuple[Envelope, bytes]]) -> list[bool]:
         """Publish events in a single write. Returns for each whether the broker confirmed it.
 
-        Waits at most 8 s for the confirms. An event that is not confirmed must be published again.
+        Writes for at most 8 s, then waits at most 8 s for the confirms. An event that is not confirmed must be
+        published again.
         """
         channel = self._channel
         if channel is None or channel.is_closed:
