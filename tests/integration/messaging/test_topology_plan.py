@@ -132,6 +132,6 @@ async def test_the_topology_of_a_new_service_is_missing_and_safe_to_add(manageme
     found = await apply.compare(
         management.url, definitions([*WIRINGS, Wiring("west", {"parcels": ["north.sent.v1"]})], passwords, MARKETPLACE)
     )
-    assert {each.what for each in found} >= {"user west", "permission west", "queue west.parcels", "policy west"}
+    assert {each.label for each in found} >= {"user west", "permission west", "queue west.parcels", "policy west"}
     assert all(each.is_missing and each.can_be_declared for each in found)
     assert format_plan(found).startswith("safe:")

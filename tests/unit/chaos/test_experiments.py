@@ -49,7 +49,7 @@ def test_the_example_in_contributing_has_every_field_and_can_be_run() -> None:
 
 def test_the_documentation_states_the_number_of_kinds_of_faults() -> None:
     assert re.findall(r"fault kinds +# (\d+) ways", (CHECKOUT / "docs/break-it.md").read_text()) == [str(len(KINDS))]
-    assert re.findall(r"There are (\d+) kinds of faults", (CHECKOUT / "README.md").read_text()) == [str(len(KINDS))]
+    assert re.findall(r"(\d+) kinds of faults", (CHECKOUT / "README.md").read_text()) == [str(len(KINDS))]
 
 
 @pytest.mark.parametrize("text", ["about = ", 'about = "x"', 'about = "x"\nfaults = []\nspeed = 1'])
