@@ -17,7 +17,7 @@ class MessageSource(Protocol):
 
     @property
     def is_lost(self) -> bool:
-        """Return whether messages that are not acknowledged yet will be delivered again anyway."""
+        """Return whether it is too late to acknowledge its messages, since they will be delivered again."""
 
     async def acknowledge(self, tags: Sequence[int]) -> None: ...
 

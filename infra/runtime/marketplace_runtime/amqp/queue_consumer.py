@@ -182,7 +182,8 @@ class QueueConsumer:
         Waiting messages are no sign of a stall while the prefetch limit is reached, or for a standby consumer of an
         ordered queue.
         """
-        received, had_waiting = 0, self._stall is not None  # after a stall, one check is enough to report it again
+        # After a stall, one check is enough to report it again.
+        previously_received, had_waiting = 0, self._stall is not None
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STALL_CHECK_S):
@@ -194,7 +195,7 @@ class QueueConsumer:
                 found = await channel.queue_declare(self.queue, passive=True)
             is_standby = self._ordered and not acknowledgements.received
             is_idle = (
-                acknowledgements.received == received
+                acknowledgements.received == previously_received
                 and acknowledgements.unacknowledged < self._prefetch
                 and not is_standby
             )
@@ -207,7 +208,7 @@ class QueueConsumer:
             if self._stall is not None:
                 log.warning("consumer stalled, consuming again", queue=self.queue, why=self._stall)
                 return
-            received, had_waiting = acknowledgements.received, bool(found.message_count)
+            previously_received, had_waiting = acknowledgements.received, bool(found.message_count)
 
 
 def _is_cancelled() -> bool:
