@@ -50,7 +50,7 @@ class Difference:
 
     @property
     def can_be_declared(self) -> bool:
-        """Return whether `declare` may remove the difference, as this takes nothing away from running services."""
+        """Return whether importing the wanted definitions removes the difference."""
         return self.remedy in (Remedy.SAFE, Remedy.POLICY) and self.surplus is None
 
     def __str__(self) -> str:
