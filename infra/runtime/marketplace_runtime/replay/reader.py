@@ -66,8 +66,9 @@ class ReplayReader:
         self._replay, self._worker, self._queue, self._stop = replay, worker, queue, stop
         self._stream = stream
         self._rate = replay.rate or rate
+        # At the replay's rate, a chunk takes a quarter of a second at most, unless it has only one event.
         self._chunk_size = max(1, min(worker.subscription.batch, self._rate // 4))
-        self._next, self._begun, self._through = replay.next, replay.begun, replay.through
+        self._next_offset, self._first_offset, self._last_offset = replay.next, replay.begun, replay.through
         # If too many processes died during this replay, messages that they may have handled are suspected as poison.
         self._suspect_through = replay.reached if replay.deaths >= SUSPECT_AFTER_DEATHS else -1
         self._window = ReplayWindow()
@@ -80,7 +81,7 @@ class ReplayReader:
         """
         self._window = ReplayWindow()
         try:
-            if self._replay.holds:
+            if self._replay.holds:  # live events wait in their queue until the replay has ended
                 await self._wait_until_not_consumed(connection)
             if await self._begin(connection):
                 async with open_log_reader(connection, self._stream, self._place) as messages:
@@ -96,18 +97,18 @@ class ReplayReader:
             raise
         finally:
             self._window.is_lost = True
-            self._next = self._window.lowest_unacknowledged(self._next)
+            self._next_offset = self._window.lowest_unacknowledged(self._next_offset)
 
     @property
     def _place(self) -> OffsetSpec:
-        return self._next if self._next is not None else self._replay.since or "first"
+        return self._next_offset if self._next_offset is not None else self._replay.since or "first"
 
     async def _begin(self, connection: Connection) -> bool:
-        """Find out where the log ends now, and store it. False if there is nothing to read up to there."""
+        """Find out where the log ends now, and store it. Returns False if there is nothing to replay."""
         since = self._replay.since
-        if self._through is None:
+        if self._last_offset is None:
             last = await last_message(connection, self._stream)
-            self._through = -1 if last is None else last.offset
+            self._last_offset = -1 if last is None else last.offset
             if last is None or (since is not None and _was_made_before(last, since)):
                 return await self._end("done")
         if self._has_ended:
@@ -132,18 +133,18 @@ class ReplayReader:
 
     @property
     def _has_ended(self) -> bool:
-        return self._next is not None and self._through is not None and self._next > self._through
+        return self._next_offset is not None and self._last_offset is not None and self._next_offset > self._last_offset
 
     async def _read_chunk(self, messages: LogReader) -> Chunk:
-        chunk, through = Chunk(), self._through or 0
+        chunk, last_offset = Chunk(), self._last_offset or 0
         while len(chunk.deliveries) < self._chunk_size and chunk.scanned < MAX_SCANNED_MESSAGES and not self._has_ended:
             message = await messages.next(NEXT_MESSAGE_TIMEOUT_S if chunk.scanned else FIRST_MESSAGE_TIMEOUT_S)
             if message is None:
                 break
             chunk.scanned += 1
-            self._begun = message.offset if self._begun is None else self._begun
-            self._next = message.offset + 1
-            if message.offset <= through and message.type in self._replay.types:
+            self._first_offset = message.offset if self._first_offset is None else self._first_offset
+            self._next_offset = message.offset + 1
+            if message.offset <= last_offset and message.type in self._replay.types:
                 self._add_message(message, chunk)
         return chunk
 
@@ -172,7 +173,7 @@ class ReplayReader:
         fresh = [each for each in chunk.deliveries if each.envelope.id not in known]
         await acknowledge([each for each in chunk.deliveries if each.envelope.id in known])
         is_ours = await self._store_progress(
-            reached=-1 if self._next is None else self._next - 1,
+            reached=-1 if self._next_offset is None else self._next_offset - 1,
             handed=len(fresh),
             known=len(chunk.deliveries) - len(fresh),
             refused=chunk.refused,
@@ -182,10 +183,10 @@ class ReplayReader:
 
     async def _store_progress(self, *, state: str = "running", why: str = "", **counts: int) -> bool:
         """Store the progress. False if the replay no longer belongs to this process."""
-        place = self._window.lowest_unacknowledged(self._next)
+        place = self._window.lowest_unacknowledged(self._next_offset)
         resets_deaths = place is not None and place > self._replay.reached
         progress = Progress(
-            place, self._begun, self._through, why=why, resets_deaths=resets_deaths, state=state, **counts
+            place, self._first_offset, self._last_offset, why=why, resets_deaths=resets_deaths, state=state, **counts
         )
 
         async def store(tx: Transaction) -> bool:
@@ -214,10 +215,10 @@ class ReplayReader:
         Raises `ConnectionLost` to try again.
         """
         last = await last_message(connection, self._stream)
-        if last is None or last.offset < (self._through or 0):
+        if last is None or last.offset < (self._last_offset or 0):
             log.error(LOG_DATA_LOST, replay_to=self._queue)
             return await self._end("failed", LOG_DATA_LOST)
-        if self._begun is None and self._replay.since is not None:
+        if self._first_offset is None and self._replay.since is not None:
             return await self._end("done")  # by the broker's clock, nothing was published since then
         raise ConnectionLost("the log delivers no message before its end")
 
