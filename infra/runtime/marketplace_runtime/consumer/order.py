@@ -39,7 +39,8 @@ class OrderByKey:
 
         When the head of a key's queue goes on to its handler, the next entries of the key become due.
         """
-        # A suspect that is parked has survived its run, but never gets to `Deduplicate`, which resets the counters.
+        # A suspect is run alone. The process has survived that run up to here, so the suspect's counter is reset.
+        # `Deduplicate` does so, too, but a suspect that is parked now does not get there.
         await poison_counter.reset(tx, self._name, batch.deliveries)
         admitted = await self._admit(tx, batch.deliveries)
         leaving = [each.key for each in admitted if each.in_key_queue and each.key is not None]
@@ -114,7 +115,8 @@ class OrderByKey:
     def _parked_entry(self, delivery: Delivery, delay: timedelta | None) -> ScheduleEntry:
         """Return the schedule entry of a parked delivery.
 
-        A suspected poison message keeps its suspicion, so that it is run alone when its turn comes.
+        It is due after `delay`, or, if that is None, once the entries before it have left the queue. A suspected poison
+        message keeps its suspicion, so that it is run alone when its turn comes.
         """
         return ScheduleEntry(
             subscription=self._name,
