@@ -103,7 +103,7 @@ class Scheduler:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                self._missing_since.clear()
+                self._missing_since.clear()  # a lock that was missing may have been there again meanwhile
                 log.warning("scheduler: database unavailable, in conflict or too slow", error=repr(error))
                 wait_s = POLL_S
             with suppress(TimeoutError):

@@ -27,9 +27,12 @@ subscription || ' ' || type = any($5::text[]) and (
 """
 """True for a deadline that has to wait, because an event that arrived before it was due has to be handled first.
 
-The event may still be in a queue. Or it is about the same subject, has failed and is not dead, and one of these holds:
-it is being run again; its next run was due no later than the deadline; or it failed before the deadline was due, and
-is handled without an external call.
+A deadline is an entry of a type in `$5`. It waits in two cases:
+
+- The event may still be in a queue, since the service has caught up only until `$6` (null: unknown).
+- The event is about the same subject, has failed and is not dead. Also, one of these holds: it is being run again; its
+  next run is due no later than the deadline; or it failed before the deadline was due, and its type is in `$7` (handled
+  without an external call).
 """
 
 # The array is evaluated once. With `in (select …)`, a join may evaluate the subquery again. That run would skip the
@@ -86,7 +89,8 @@ class Deadlines:
     caught_up_until: datetime | None = None
     """The time up to which it has caught up, by the database's clock. None: unknown, so deadlines wait."""
     without_call: SubscribedTypes = ()
-    """The types handled without an external call. They go before deadlines, however often they fail."""
+    """The types handled without an external call. If such an event failed before a deadline of its subject was due, the
+    deadline waits for it, however often it fails again."""
 
 
 NO_DEADLINES = Deadlines()
