@@ -61,7 +61,7 @@ class Database:
         self._locked_rows = LockedRows()
         self._clock = Clock()
         self._slots: ConnectionSlots | None = None
-        """Set if the tasks that use this pool may be cancelled (see `for_requests`)."""
+        """Limits the sessions in use to the size of the pool, if their tasks may be cancelled (see `for_requests`)."""
         self._closing_tasks: set[asyncio.Task[None]] = set()
         """Tasks that close sessions. They wait for the last statement even if its request was cancelled."""
         self._engines: list[AsyncEngine] = []
@@ -213,9 +213,9 @@ class Database:
         return self._clock.now()
 
     async def read_clock(self) -> datetime:
-        """Read the database's clock for all later transactions, and return its time.
+        """Synchronize with the database's clock, and return its time.
 
-        Repeat this now and then, since clocks drift.
+        `now` and later transactions count on from there. Repeat this now and then, since clocks drift.
         """
         async with self.transaction() as tx:
             return await self._clock.read(tx)
