@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from marketplace_runtime.http.body import BoundedRequest
-from marketplace_runtime.http.problems import BadRequest, Slow
+from marketplace_runtime.http.problems import BadRequest, SlowBody
 
 
 def a_request(*messages: dict[str, Any], **headers: str) -> BoundedRequest:
@@ -24,7 +24,7 @@ def a_request(*messages: dict[str, Any], **headers: str) -> BoundedRequest:
 async def test_a_client_that_stalls_gets_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("marketplace_runtime.http.body.BODY_TIMEOUT_S", 0.01)
     request = a_request({"type": "http.request", "body": b"{", "more_body": True}, content_length="9")
-    with pytest.raises(Slow):
+    with pytest.raises(SlowBody):
         await request.body()
 
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from marketplace_runtime.http.problems import BadRequest, Slow, TooLarge, Unprocessable, UnsupportedMediaType
+from marketplace_runtime.http.problems import BadRequest, SlowBody, TooLarge, Unprocessable, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 * 1024
 """Maximum size of a body in bytes."""
@@ -33,7 +33,8 @@ class BoundedRequest(Request):
     async def body(self) -> bytes:
         """Return the whole body.
 
-        Raises `TooLarge` as soon as it exceeds 64 KiB, `Slow` after 10 s, and `BadRequest` if the client disconnects.
+        Raises `TooLarge` as soon as it exceeds 64 KiB, `SlowBody` after 10 s, and `BadRequest` if the client
+        disconnects.
         """
         if self._raw is None:
             self._raw = await self._read()
@@ -66,7 +67,7 @@ class BoundedRequest(Request):
                     if len(read) > MAX_BODY_BYTES:
                         raise TooLarge(f"At most {MAX_BODY_BYTES} bytes are taken.")
         except TimeoutError as error:
-            raise Slow from error
+            raise SlowBody from error
         except ClientDisconnect as error:
             raise BadRequest("The body ended early.") from error
         return bytes(read)

@@ -8,7 +8,7 @@ from marketplace_runtime.http import idempotency, problems, timeouts
 _ALWAYS = (problems.BadRequest, problems.NotFound, problems.MethodNotAllowed, problems.Unprocessable)
 _SECURED = (problems.Unauthorized, problems.Forbidden)
 _UNSAFE = (problems.Conflict,)
-_WITH_BODY = (problems.Slow, problems.TooLarge, problems.UnsupportedMediaType)
+_WITH_BODY = (problems.SlowBody, problems.TooLarge, problems.UnsupportedMediaType)
 
 _PROBLEM = {
     "type": "object",

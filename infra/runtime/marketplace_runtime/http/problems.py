@@ -68,7 +68,7 @@ class MethodNotAllowed(Problem):
     status, slug, title = 405, "method-not-allowed", "This cannot be done here"
 
 
-class Slow(Problem):
+class SlowBody(Problem):
     status, slug, title = 408, "slow-body", "The body did not arrive in time"
 
 
