@@ -57,7 +57,7 @@ class Service:
                     raise TypeError(
                         f"{self.name} cannot subscribe to {reaction.event.type}, which is internal to another service"
                     )
-                # Of several subscriptions that handle the event, the mapping has the last: an earlier one differs.
+                # If several subscriptions handle the event, `internal_subscriptions` names only the last of them.
                 if reaction.event.internal and self.internal_subscriptions[reaction.event.type] != each.name:
                     raise TypeError(f"{self.name} handles {reaction.event.type} in two subscriptions: keep one")
 
