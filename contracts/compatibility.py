@@ -3,11 +3,12 @@
 Readers and events can be of different versions in two ways. A deployed consumer receives *new* events, and
 ignores fields that it doesn't know. New code receives *old* events from the outbox, the dead letters, the `scheduled`
 table and the log stream. So for the fields that both know, old and new must accept the same instances and give them the
-same meaning. (The relation is therefore transitive, and a golden schema may follow every change that passes.)
+same meaning.
+(Compatibility is therefore transitive, and a golden schema may be updated with every change that passes.)
 
 | change                                         | judged   | because                                          |
 |------------------------------------------------|----------|--------------------------------------------------|
-| optional field added, at any depth             | passes   | old readers ignore it, new ones default          |
+| optional field added, at any depth             | passes   | old readers ignore it, new ones use the default  |
 | descriptions, deprecation, a class's name      | passes   | no reader uses them                              |
 | order of fields, enum values, union members    | passes   | the order has no meaning                         |
 | constant to an enum of that value, and back    | passes   | the same instances                               |
@@ -45,9 +46,9 @@ from contracts.normal_form import Schema, canonical_json, normal_form
 OPEN_OBJECT_KEYWORDS = {"type", "properties", "required", "default", "nullable"}
 """An object with only these keywords accepts any new field."""
 TRANSPARENT_KEYWORDS = OPEN_OBJECT_KEYWORDS | {"items", "prefixItems", "additionalProperties", "minItems", "maxItems"}
-"""Keywords that don't restrict the combination of a value's parts.
+"""Keywords that don't restrict how the parts of a value are combined.
 
-If a value has only these, each of its parts can be judged alone, and may gain a field.
+If a schema has only these, the schema of each part can be compared alone. A part that is an object may gain a field.
 """
 
 
