@@ -198,7 +198,7 @@ def _run(
     from infra.lab.chaos import Journal
     from infra.lab.chaos.run import run
 
-    Journal(where.faults).check_replaces_none(*(planned.fault for planned in schedule))
+    Journal(where.faults).check_none_replaced(*(planned.fault for planned in schedule))
 
     async def judge(outcomes: Sequence["Outcome"], since: float) -> "Judgement":
         return await _audit(where, outcomes, replace(minimum, since=since))

@@ -117,9 +117,9 @@ def _record_up(part: str) -> None:
     where = layout()
     record_parts_up(where, [part])
     if any(where.faults.glob("*.json")):
-        from infra.lab.chaos import end_process_faults
+        from infra.lab.chaos import record_process_faults_ended
 
-        end_process_faults(where, part)
+        record_process_faults_ended(where, part)
 
 
 def _request(request: Message, *, no_op_state: str = "") -> Message:

@@ -1,15 +1,15 @@
 """Fault injection: kinds of faults, schedules of faults, and runs that measure how the marketplace copes.
 
-Every fault acts on a `Site`: a running stack, with what this process holds open for its faults.
+Every fault acts on a `Site`: a running stack, and the resources that this process holds for faults.
 """
 
 from infra.lab.chaos.effect import (
     begin,
     end,
     end_all_faults,
-    end_process_faults,
     in_effect,
     observe_effect,
+    record_process_faults_ended,
     wait_in_effect,
 )
 from infra.lab.chaos.fault import Fault
@@ -27,10 +27,10 @@ __all__ = [
     "check_fault",
     "end",
     "end_all_faults",
-    "end_process_faults",
     "heal",
     "in_effect",
     "observe_effect",
     "open_site",
+    "record_process_faults_ended",
     "wait_in_effect",
 ]

@@ -112,15 +112,15 @@ def _record_end(layout: Layout, entry: Entry, effect_observed: bool | None = Non
     Journal(layout.faults).remove(entry.fault.id)
 
 
-def end_process_faults(layout: Layout, part: str) -> None:
-    """End the process faults of `part`, because it (a part or a replica) was started or resumed by hand."""
+def record_process_faults_ended(layout: Layout, part: str) -> None:
+    """Record that the process faults of a part or replica are over, because it was started or resumed by hand."""
     for entry in Journal(layout.faults).entries():
         if FAMILY.get(entry.fault.kind) == "processes" and entry.fault.part in (part, part.rpartition(".")[0]):
             _record_end(layout, entry)
 
 
 def end_all_faults(layout: Layout) -> None:
-    """End every fault, because the stack is down. Also removes every clock skew."""
+    """Record that every fault is over, because the stack is down, and remove every clock skew, which would remain."""
     for clock in layout.skew_files.glob("*"):
         clock.unlink()
     for entry in Journal(layout.faults).entries():

@@ -14,7 +14,7 @@ from infra.lab.chaos.schedule import PlannedFault
 from infra.lab.chaos.site import Site
 
 MIN_FAULT_S = 2.0
-"""Minimum duration of a fault, even if it began late. A fault without an observed effect is extended by polling."""
+"""Minimum duration of a fault, even if it began late. It lasts longer until an effect is observed, or polling ends."""
 
 
 @dataclass

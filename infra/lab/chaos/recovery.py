@@ -8,7 +8,7 @@ from typing import Any
 from infra.lab.chaos.experiment_runner import Outcome
 
 BASELINE_S = 10
-"""Seconds before a fault whose highest backlog counts as usual."""
+"""Length of the period before a fault, in seconds. The highest backlog in it counts as usual."""
 USUAL_BACKLOG = 10
 """A backlog of up to so many events always counts as usual."""
 TARGETS_S = {"a service": 5.0, "a database": 10.0, "the broker": 10.0}

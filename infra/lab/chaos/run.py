@@ -136,10 +136,11 @@ async def run(
     report_progress: Callable[[str], None],
     with_final_sale: bool = False,
 ) -> Result:
-    """Send traffic, carry out the schedule, heal, drain and judge. Every fault is undone, however the run ends.
+    """Send traffic, carry out the schedule, heal, drain and audit. Every fault is undone, however the run ends.
 
-    `judge` gets the outcomes of the faults and the Unix time at which the traffic began. With `with_final_sale`, buyers
-    compete for a scarce product after healing, so that a short run proves something about stock, too.
+    `judge` audits the stack. It gets the outcomes of the faults and the Unix time at which the traffic began. With
+    `with_final_sale`, buyers compete for a scarce product after healing, so that a short run proves something about
+    stock, too.
     """
     outcomes: list[Outcome] = []
     traffic_began, shops = 0.0, list[Shop]()

@@ -9,7 +9,7 @@ import pytest
 from infra.cli.audit import faults_in_effect
 from infra.lab.audit import Fault as Broken
 from infra.lab.audit.record import read_record
-from infra.lab.chaos import Fault, Journal, check_fault, end_process_faults
+from infra.lab.chaos import Fault, Journal, check_fault, record_process_faults_ended
 from infra.stack import Layout, LocalError
 
 SERVICES = ["cart", "checkout"]
@@ -83,10 +83,10 @@ def test_a_fault_that_would_replace_another_is_refused_with_a_remedy(
 ) -> None:
     journal.add(standing)
     with pytest.raises(LocalError, match=f"{standing.kind} is in effect at {standing.part}") as refused:
-        journal.check_replaces_none(wanted)
+        journal.check_none_replaced(wanted)
     assert f"fault rm {standing.id}" in refused.value.remedy
     journal.remove(standing.id)
-    journal.check_replaces_none(wanted)
+    journal.check_none_replaced(wanted)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_fault_that_would_replace_another_is_refused_with_a_remedy(
 )
 def test_independent_faults_may_be_in_effect_together(journal: Journal, standing: Fault, wanted: Fault) -> None:
     journal.add(standing)
-    journal.check_replaces_none(wanted)
+    journal.check_none_replaced(wanted)
 
 
 @pytest.mark.parametrize(("part", "over"), [("cart", True), ("cart.1", True), ("cart-db", False), ("checkout", False)])
@@ -109,7 +109,7 @@ def test_starting_a_part_by_hand_ends_faults_that_stopped_it(tmp_path: Path, par
     kill, slow = Fault("kill", "cart"), Fault("latency", "cart:db")
     for fault in (kill, slow):
         Journal(where.faults).add(fault)
-    end_process_faults(where, part)
+    record_process_faults_ended(where, part)
     assert [entry.fault for entry in Journal(where.faults).entries()] == ([slow] if over else [kill, slow])
     noted = read_record(where.record).faults
     assert [(fault.kind, fault.part, fault.ended is not None) for fault in noted] == [("kill", "cart", True)] * over

@@ -55,7 +55,7 @@ class TerminatedSessions(DatabaseFault):
 
 
 class ExhaustedConnections(DatabaseFault):
-    """Takes every connection of the server, after the service's own sessions were terminated."""
+    """Takes the free connections of the server, then terminates the service's sessions and takes theirs, too."""
 
     name = "exhausted-connections"
     about = "Other clients hold every connection of the database; the service has lost its own."

@@ -27,8 +27,8 @@ class DialFault(Kind):
     name: str
     about: str
     field: str
-    count: str
-    """The counter of the stand-in that grows when the fault takes effect."""
+    counter: str
+    """Name of the counter of the stand-in that grows when the fault takes effect."""
     value: float
     possible_parts: tuple[str, ...] = DIAL_PARTS
 
@@ -49,12 +49,12 @@ class DialFault(Kind):
         return ResourceNeeds(exclusive=frozenset({part}), shared=frozenset({"outside", "broker"}))
 
     async def begin(self, site: Site, fault: Fault) -> None:
-        site.notes[fault.id] = await self._count(site, fault)
+        site.notes[fault.id] = await self._read_counter(site, fault)
         await site.request("PUT", _dial(site, fault), {self.field: self.option(fault, self.field)})
 
     async def observe_effect(self, site: Site, fault: Fault) -> str:
-        requests = await self._count(site, fault) - site.notes.get(fault.id, 0)
-        return f"{requests} requests {self.count}" if requests > 0 else ""
+        requests = await self._read_counter(site, fault) - site.notes.get(fault.id, 0)
+        return f"{requests} requests {self.counter}" if requests > 0 else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
         try:
@@ -62,9 +62,9 @@ class DialFault(Kind):
         except aiohttp.ClientConnectionError:
             return  # the stand-ins are down, and reset every dial when they start
 
-    async def _count(self, site: Site, fault: Fault) -> int:
+    async def _read_counter(self, site: Site, fault: Fault) -> int:
         counts: dict[str, Any] = await site.request("GET", f"{_dial(site, fault)}/counts")
-        return int(counts.get(self.count, 0))
+        return int(counts.get(self.counter, 0))
 
 
 def _dial(site: Site, fault: Fault) -> str:

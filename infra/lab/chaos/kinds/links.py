@@ -16,8 +16,8 @@ class LinkFault(Kind):
     name: str
     about: str
     toxic: str
-    count: str
-    """The counter of the proxy that grows when the fault takes effect."""
+    counter: str
+    """Name of the counter of the proxy that grows when the fault takes effect."""
     value: float | bool
 
     duration_range_s = (4.0, 9.0)
@@ -43,21 +43,21 @@ class LinkFault(Kind):
                 "The stack has no fault proxy.",
                 "Restart it with one: ./marketplace down, then ./marketplace up -d --faultable",
             )
-        site.notes[fault.id] = await self._count(site, fault)
+        site.notes[fault.id] = await self._read_counter(site, fault)
         value = True if self.value is True else self.option(fault, self.toxic)
         await site.request("PUT", _link(site, fault), {self.toxic: value})
 
     async def observe_effect(self, site: Site, fault: Fault) -> str:
-        times = await self._count(site, fault) - site.notes.get(fault.id, 0)
-        return f"{self.count} {times} times" if times > 0 else ""
+        times = await self._read_counter(site, fault) - site.notes.get(fault.id, 0)
+        return f"{self.counter} {times} times" if times > 0 else ""
 
     async def end(self, site: Site, fault: Fault) -> None:
         if site.state.proxy:
             await site.request("DELETE", _link(site, fault))
 
-    async def _count(self, site: Site, fault: Fault) -> int:
+    async def _read_counter(self, site: Site, fault: Fault) -> int:
         links = await site.request("GET", f"{site.state.proxy}/links")
-        return int(links.get(fault.part, {"counts": {}})["counts"].get(self.count, 0))
+        return int(links.get(fault.part, {"counts": {}})["counts"].get(self.counter, 0))
 
 
 def _link(site: Site, fault: Fault) -> str:

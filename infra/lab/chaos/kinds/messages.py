@@ -32,7 +32,7 @@ INSERT_PENDING = "insert into messaging.outbox_pending (event_id, type, bucket) 
 PREFETCH = 50
 RECONNECT_AFTER_S = 0.5
 
-logging.getLogger("pika").setLevel(logging.CRITICAL)  # it raises what it logs, and here connections are cut on purpose
+logging.getLogger("pika").setLevel(logging.CRITICAL)  # pika also raises the errors that it logs
 
 
 class MessageFault(Kind):

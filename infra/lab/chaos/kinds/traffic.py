@@ -46,7 +46,7 @@ class Burst(Kind):
     async def observe_effect(self, site: Site, fault: Fault) -> str:
         """Return the number of accepted orders, once all buyers have ordered or given up, or after `MAX_OVERRUN_S`.
 
-        Buyers who were cancelled earlier would not compete for the product.
+        The end of the fault cancels the remaining buyers. Without this wait, they would not compete for the product.
         """
         sale, sale_task = site.notes[fault.id]
         await asyncio.wait({sale_task}, timeout=MAX_OVERRUN_S)

@@ -20,7 +20,7 @@ class Pipe:
         self._chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MAX_BUFFERED_CHUNKS)
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forward until the reader's end has been passed on. Raises a group with `OSError` if either side breaks."""
+        """Forward until the reader ends, then end the writer (EOF). Raises a group with `OSError` if either breaks."""
         async with asyncio.TaskGroup() as both:
             both.create_task(self._read_chunks(reader))
             both.create_task(self._write_chunks(writer))
