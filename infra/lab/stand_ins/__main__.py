@@ -15,7 +15,7 @@ def main() -> None:
     """Serves on the host and ports that the environment sets."""
     settings = Settings()
     configure_logging("outside", format=settings.log_format, level=settings.log_level)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn stops, then raises the signal again
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again after it has stopped
     uvicorn.run(
         create_app(settings),
         host=settings.outside_host,

@@ -47,7 +47,7 @@ class MailSink:
         )
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Stores the mail once per recipient, with the faults that the dial draws. Returns the SMTP reply."""
+        """Stores the mail once per recipient, unless a fault is drawn that prevents it. Returns the SMTP reply."""
         faults = self._dials.draw_faults("mail")
         await asyncio.sleep(faults.delay_s)
         if faults.hangs:

@@ -129,8 +129,8 @@ def routes(ledger: Ledger, dials: Dials) -> APIRouter:
         async def work(faults: RequestFaults) -> Response:
             if faults.fails:
                 raise Problem(503, "payments:not-voided", "The charge was not voided. Retry.")
-            refunded = await ledger.run(partial(void, part=part, key=key))
-            return JSONResponse({"status": "voided", "refunded": refunded})
+            was_captured = await ledger.run(partial(void, part=part, key=key))
+            return JSONResponse({"status": "voided", "refunded": was_captured})
 
         return await dials.apply_faults(part, work)
 

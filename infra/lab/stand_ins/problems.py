@@ -13,7 +13,7 @@ _log = get_logger(__name__)
 
 
 class Problem(Exception):
-    """An error for the caller: an HTTP status, a type `urn:problem:<part>:<slug>` and a sentence."""
+    """An error for the caller: a status, a slug `<part>:<name>` for the type `urn:problem:<slug>`, and a sentence."""
 
     def __init__(self, status: int, slug: str, detail: str) -> None:
         super().__init__(detail)
