@@ -42,7 +42,7 @@ def draw_report(
     ] = None,
 ) -> None:
     """Draw the stored report of a run as an HTML page or an SVG picture. The same report gives the same result."""
-    from infra.lab.report import standalone
+    from infra.lab.report import standalone_svg
     from infra.lab.report.page import page
 
     if not (html_file or svg_file):
@@ -52,7 +52,7 @@ def draw_report(
         if html_file:
             html_file.write_text(page(document), encoding="utf-8")
         if svg_file:
-            svg_file.write_text(standalone(document), encoding="utf-8")
+            svg_file.write_text(standalone_svg(document), encoding="utf-8")
     except (ValueError, KeyError, TypeError) as error:
         remedy = "Give a file that traffic, demo or chaos wrote with --json."
         why = {KeyError: f"it lacks {error}", TypeError: "it is other JSON"}.get(type(error), "it is not valid JSON")

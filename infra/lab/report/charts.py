@@ -63,7 +63,7 @@ def _share(part: float | None, whole: float | None) -> float | None:
 
 
 def _binned(size: int, combine: Callable[[list[float]], float]) -> Callable[[Values], Values]:
-    """Combine each step of several seconds into one value; None if no second of it is known."""
+    """Return a function that combines each `size` values into one; None if no value among them is known."""
 
     def binned(values: Values) -> Values:
         steps = (values[index : index + size] for index in range(0, len(values), size))
@@ -74,7 +74,7 @@ def _binned(size: int, combine: Callable[[list[float]], float]) -> Callable[[Val
 
 
 def _smoothed(over: int) -> Callable[[Values], Values]:
-    """Replace each value by the mean of about `over` values around it. Unknown values count as 0."""
+    """Return a function that replaces each value by the mean of `over` values around it. Unknown values count as 0."""
 
     def smoothed(values: Values) -> Values:
         half = over // 2

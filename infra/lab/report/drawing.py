@@ -61,7 +61,7 @@ def line(points: Sequence[tuple[float, float]]) -> str:
 
 
 def area(points: Sequence[tuple[float, float]], ground: float) -> str:
-    """Return the same path, closed along the line y = `ground`."""
+    """Return the path through the points, closed along the line y = `ground`."""
     return f"{line(points)}L{points[-1][0]:.1f} {ground:.1f}L{points[0][0]:.1f} {ground:.1f}Z"
 
 

@@ -25,7 +25,7 @@ def figure(document: Document) -> str:
     return f'<svg class="run" {_size(height)} role="img" aria-label="the run, second by second">{parts}</svg>'
 
 
-def standalone(document: Document) -> str:
+def standalone_svg(document: Document) -> str:
     """Return the picture as a self-contained SVG file with title, summary and verdict."""
     parts, height = _draw(document, top=HEADING_HEIGHT)
     size = f'{_size(height)} width="{WIDTH}" height="{height:.0f}"'

@@ -12,11 +12,13 @@ AFTER_S = 5
 HTTP = ("requests", "failed", "p50_ms", "p95_ms", "p99_ms")
 
 
-def timeline(seconds: FiguresBySecond, samples: Samples, services: Sequence[str], duration_s: float) -> dict[str, Any]:
+def timeline(
+    by_second: FiguresBySecond, samples: Samples, services: Sequence[str], duration_s: float
+) -> dict[str, Any]:
     """Return columns of equal length, for machines and for drawing. They begin when the traffic begins."""
-    first = int(seconds.opened)
-    changed = [second for orders in seconds.orders.values() for second in orders]
-    last = min(max([first + int(duration_s), *changed]) + AFTER_S, int(seconds.closed))
+    first = int(by_second.opened)
+    changed = [second for orders in by_second.orders.values() for second in orders]
+    last = min(max([first + int(duration_s), *changed]) + AFTER_S, int(by_second.closed))
     span = range(first, last + 1)
 
     def column(value: Callable[[int], float | None]) -> list[float | None]:
@@ -24,15 +26,15 @@ def timeline(seconds: FiguresBySecond, samples: Samples, services: Sequence[str]
 
     def http(name: str) -> list[float | None]:
         default = 0 if name in ("requests", "failed") else None
-        return column(lambda second: seconds.http.get(second, {}).get(name, default))
+        return column(lambda second: by_second.http.get(second, {}).get(name, default))
 
     def outbox(service: str, name: str) -> list[float | None]:
         return column(lambda second: getattr(samples.service(service, second), name, None))
 
     return {
-        "began": seconds.opened,
+        "began": by_second.opened,
         "customers_s": duration_s,
-        "orders": {state: [orders.get(second, 0) for second in span] for state, orders in seconds.orders.items()},
+        "orders": {state: [orders.get(second, 0) for second in span] for state, orders in by_second.orders.items()},
         "http": {name: http(name) for name in HTTP},
         "queues": {name: column(partial(samples.depth, name)) for name in services},
         "outbox": {name: outbox(name, "outbox") for name in services},

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from infra.lab.report import standalone
+from infra.lab.report import standalone_svg
 from infra.lab.report.figure import figure
 from infra.lab.report.page import page
 from tests.unit.report.runs import a_run
@@ -45,7 +45,7 @@ def test_all_text_is_escaped() -> None:
     html = page(run)
     assert "<script" not in html
     assert html.count("&lt;script&gt;") >= 8
-    assert "<script" not in standalone(run)
+    assert "<script" not in standalone_svg(run)
 
 
 @pytest.mark.parametrize("verdict", ["pass", "fail", "unknown"])
@@ -76,7 +76,7 @@ def test_traffic_without_faults_or_audit_is_drawn_too() -> None:
 @pytest.mark.parametrize("seconds", [12, 120, 1800])
 def test_a_picture_is_well_formed_and_small(seconds: int) -> None:
     run = a_run(seconds)
-    picture = standalone(run)
+    picture = standalone_svg(run)
     root = ElementTree.fromstring(picture)
     titles = [each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}title")]
     assert len(titles) == len(run["faults"])
