@@ -27,7 +27,7 @@ def event_line(message: TailedMessage, services: Sequence[str]) -> Text:
     """
     publisher = message.type.partition(".")[0]
     return Text.assemble(
-        (_clock_time(message.said_at) if message.said_at else "unknown time", "dim"),
+        (_clock_time(message.published_at) if message.published_at else "unknown time", "dim"),
         (f" {message.type} ", f"bold {_colour(publisher, services)}"),
         (message.subject, "bold"),
         ("" if message.user == publisher else f" [published by {message.user or 'an unknown user'}]", "bold red"),

@@ -13,7 +13,7 @@ METRIC_PREFIXES = (
     *("http_server_active_requests", "http_server_requests_limit", "http_server_shed_total"),
     *("http_server_request_duration_seconds_count", "component_healthy"),
 )
-"""Prefixes of the metrics to parse. All others, mostly buckets, are skipped to save time: this runs once a second."""
+"""Prefixes of the metrics to parse. Others, mostly histogram buckets, are skipped to save time every second."""
 SUMMED_FIELDS = {
     ("messaging_process_total", "committed"): "handled",
     ("messaging_process_total", "retried"): "retried",

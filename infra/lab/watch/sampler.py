@@ -35,27 +35,27 @@ class Sampler:
         self._layout, self._keep_s = layout, keep_s
         self._samples = Samples()
         self._requests: dict[str, asyncio.Task[None]] = {}
-        self._stack = contextlib.AsyncExitStack()
+        self._exit_stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Samples:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        http = await self._stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+        http = await self._exit_stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         state = read_state(self._layout.state)
         depths = Depths(http, state.broker["management"], state.broker["amqp"], state.services)
-        self._stack.callback(depths.close)
+        self._exit_stack.callback(depths.close)
         sampling = asyncio.create_task(self._sample_every_second(http, depths))
-        self._stack.push_async_callback(self._end, sampling)
+        self._exit_stack.push_async_callback(self._end, sampling)
         return self._samples
 
     async def wait_for_answers(self) -> None:
         """Return when every open request has been answered or has failed."""
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the sampling task starts its first requests
         await asyncio.gather(*self._requests.values(), return_exceptions=True)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._stack.aclose()
+        await self._exit_stack.aclose()
 
     async def _sample_every_second(self, http: aiohttp.ClientSession, depths: Depths) -> None:
         while True:

@@ -26,7 +26,7 @@ class TailedMessage:
 
     type: str
     subject: str
-    said_at: datetime | None
+    published_at: datetime | None
     """Time at which the event was published. None if the header is missing or invalid."""
     body: bytes
     id: str
@@ -72,13 +72,13 @@ def parse_message(routing_key: str, properties: Any, body: bytes) -> TailedMessa
         return str(headers.get(PREFIX + name, ""))
 
     try:
-        said_at = datetime.fromisoformat(text("time"))
+        published_at = datetime.fromisoformat(text("time"))
     except ValueError:
-        said_at = None
+        published_at = None
     return TailedMessage(
         type=routing_key,
         subject=text("subject"),
-        said_at=said_at,
+        published_at=published_at,
         body=body,
         id=text("id"),
         causation_id=text("causationid") or None,
