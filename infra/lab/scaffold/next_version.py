@@ -1,7 +1,7 @@
 """Plans the next version of an event.
 
 The plan adds a copy of the newest version, which a person then edits, and an upcast, which a person then completes. It
-gives the former version the date until which that one is still published, too.
+marks the former version as deprecated, with the date until which it is still published.
 """
 
 import re

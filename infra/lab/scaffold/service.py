@@ -116,6 +116,7 @@ def _parse_own_event(service: str, text: str) -> EventName:
 
 def _annotation(event: type[Event]) -> str:
     field = event.model_fields[event.key]
+    # A PersonId is a str with a pattern, which is in the metadata.
     return "UUID" if field.annotation is UUID else "PersonId" if field.metadata else "str"
 
 
@@ -158,13 +159,13 @@ def _publisher(subscribed: SubscribedEvent) -> str:
 def _handler(subscribed: SubscribedEvent, published: Sequence[EventName]) -> str:
     key = subscribed.event.key
     publishing = [f"        tx.publish({each.class_name}({key}=event.{key}))" for each in published]
-    body = "\n".join(["    if known.count_event():", *publishing])
+    body = "\n".join(["    if event_count.count_event():", *publishing])
     declared = ", ".join(each.class_name for each in published)
     return f"""@publishes({declared})
 async def {subscribed.handler}(event: {subscribed.event.__name__}, tx: Transaction) -> None:
     \"\"\"Count the event \"{subscribed.name.name.replace("-", " ")}\" for its subject.\"\"\"
-    known = await _known(event.subject, tx)
-{body if publishing else "    known.count_event()"}
+    event_count = await _event_count(event.subject, tx)
+{body if publishing else "    event_count.count_event()"}
 """
 
 
@@ -182,7 +183,7 @@ def _add_modules(plan: Plan, words: Mapping[str, str], *, http: bool) -> None:
     name = words["name"]
     modules = ["__init__", "__main__", "domain", "store", "handlers", "service", *(["api"] if http else [])]
     files = {f"{name}/{module}.py": f"{module}.py.txt" for module in modules} | {
-        f"{name}/migrations/versions/0001_known.py": "migration.txt",
+        f"{name}/migrations/versions/0001_event_counts.py": "migration.txt",
         f"tests/unit/{name}/test_{name}_handlers.py": "unit_test.txt",
         f"tests/integration/{name}/test_{name}_conformance.py": "conformance_test.txt",
     }
