@@ -10,7 +10,7 @@ from infra.lab.docs.wiring import ServiceWiring
 BOX_WIDTH, GAP, MARGIN = 200, 16, 16
 LINE_HEIGHT = 15
 LINE_LENGTH = 28
-"""Characters of the widest font that fit into a box."""
+"""Maximum characters of a line. So many fit into a box even in a wide font."""
 TOP, BOX_TOP = 16, 88
 OUTSIDE = {
     "checkout": "payment providers",

@@ -13,7 +13,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
-html_show_search_summary = False  # a browser loads no summaries from files
+html_show_search_summary = False  # the search page cannot load them when it is opened from disk
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 100
 default_role = "code"
@@ -21,9 +21,9 @@ default_role = "code"
 CODE = re.compile(r"(`[^`]+`)")
 
 
-def convert_to_restructured_text(*event: Any) -> None:
+def convert_to_restructured_text(*arguments: Any) -> None:
     """Convert a docstring to reStructuredText, in place. Ours use Markdown for code, and no other markup."""
-    lines: list[str] = event[-1]
+    lines: list[str] = arguments[-1]
     for number, line in enumerate(lines):
         parts = CODE.split(line)
         parts[::2] = [re.sub(r"([*|\\_])", r"\\\1", words) for words in parts[::2]]
