@@ -87,7 +87,8 @@ async def _wait_for_rest(sources: Sources, http: aiohttp.ClientSession, deadline
         queues = await _queues(sources, http)
         queues_busy = queues is None or any(queue.ready or queue.unacknowledged for queue in queues)
         if not queues_busy and not any(each.open for each in activities.values()):
-            # nothing was published since the previous measurement, so it found every event from before `previous_at`
+            # Nothing was published since the previous measurement. So every event whose id is from before
+            # `previous_at` was committed when the present measurement found no open work.
             return RestPoint(previous_at, activities, queues)
     return RestPoint(at, activities)
 
@@ -146,7 +147,7 @@ async def _read(sources: Sources, http: aiohttp.ClientSession, rest: RestPoint) 
     if "messaging_tables" in found and "log" in found:
         committed = {key for messaging_tables in found["messaging_tables"].values() for key in messaging_tables.outbox}
         await read_source("unlogged", databases.read_events(urls, committed - found["log"].events.keys()))
-    customers = set(found["record"].accepted.values()) if "record" in found else set()
+    customers = set(found["record"].customers_by_order.values()) if "record" in found else set()
     await read_source(
         "customer_orders", customer_orders.read_customer_orders(http, sources.issuer, sources.checkout, customers)
     )

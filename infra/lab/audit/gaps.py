@@ -22,7 +22,8 @@ after the broker's restart, when the stream may not accept it. Subscriptions may
 def fill_log_gaps(evidence: Evidence) -> Evidence:
     """Return the evidence with the log's gaps filled, as far as a recorded death of the broker explains them.
 
-    Events that are filled in have no copies. Without the queues' bindings or the record, nothing is filled in.
+    Events that are filled in have `copies == 0`, since no copy is in the log. Without the queues' bindings or the
+    record, nothing is filled in.
     """
     if not evidence.unread.keys().isdisjoint(("queues", "record")):
         return evidence

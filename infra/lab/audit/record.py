@@ -37,18 +37,19 @@ class QuantityChange:
     """Number of the record's line that was written before it was sent."""
     answer_line: int | None = None
     """Number of the line with its outcome; None if its answer was lost."""
-    done: bool | None = None
+    succeeded: bool | None = None
+    """None if the answer was lost."""
     in_checkout: int | None = None
     """Units in an open checkout at the time of the change, according to its answer; None if the answer lacks them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restock:
-    """A seller's request to add units. `done` is None if the answer was lost."""
+    """A seller's request to add units. `succeeded` is None if the answer was lost."""
 
     product_id: str
     quantity: int
-    done: bool | None = None
+    succeeded: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Record:
     """When the stack was last started, in seconds since the epoch. Before, its settings may have been different."""
 
     @property
-    def accepted(self) -> dict[str, str]:
+    def customers_by_order(self) -> dict[str, str]:
         """The customer of every order that was accepted (202), by order."""
         return {
             request.order_id: request.customer
@@ -138,12 +139,12 @@ def _record(lines: Iterable[dict[str, Any]]) -> Record:  # noqa: PLR0912 - one a
             case {"did": "restock", "key": key, "product_id": product_id, "quantity": quantity}:
                 restocks[key] = Restock(product_id, quantity)
             case {"did": "restocked", "key": key, "done": done}:
-                restocks[key] = replace(restocks[key], done=done)
+                restocks[key] = replace(restocks[key], succeeded=done)
             case {"did": "put", "key": key, "customer_id": customer, "product_id": product_id, "quantity": quantity}:
                 quantity_changes[key] = QuantityChange(customer, product_id, quantity, number)
             case {"did": "was put", "key": key, "done": done}:
                 quantity_changes[key] = replace(
-                    quantity_changes[key], answer_line=number, done=done, in_checkout=line.get("in_checkout")
+                    quantity_changes[key], answer_line=number, succeeded=done, in_checkout=line.get("in_checkout")
                 )
             case {"did": "fault", "kind": kind, "part": part, "began": began}:
                 faults.append(Fault(kind, part, began, line.get("ended"), line.get("bite")))

@@ -385,12 +385,12 @@ def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"did": "acc')
     found = read_record(path)
-    assert found.accepted == {KEPT: ADA}
+    assert found.customers_by_order == {KEPT: ADA}
     assert found.checkout_requests["k1"] == CheckoutRequest(ADA, KEPT, at=1.0, sent_line=2, answer_line=3)
     assert found.checkout_requests["k2"] == CheckoutRequest(ADA, at=1.0, sent_line=4)
     assert (found.initial_units, found.started) == ({LAMP: 12}, 7.0)
     assert found.restocks == {"k3": Restock(LAMP, 3)}
-    assert found.quantity_changes == {"k4": QuantityChange(ADA, LAMP, 2, 6, 7, done=True)}
+    assert found.quantity_changes == {"k4": QuantityChange(ADA, LAMP, 2, 6, 7, succeeded=True)}
     assert found.faults == (
         Fault("kill", "cart", 2.0, 3.0),
         Fault("pause", "delivery", 4.0, 5.0),

@@ -337,7 +337,7 @@ def a_record() -> Record:
     return Record(
         checkout_requests=checkout_requests,
         initial_units={LAMP: 10, RARE: 5},
-        restocks={"5": Restock(LAMP, 3, done=True), "6": Restock(LAMP, 4, done=False)},
+        restocks={"5": Restock(LAMP, 3, succeeded=True), "6": Restock(LAMP, 4, succeeded=False)},
         quantity_changes=quantity_changes,
     )
 

@@ -58,11 +58,11 @@ def possible_quantities(quantity_changes: Collection[QuantityChange], purchases:
     A change has no effect on the result if a later one, sent after its answer, certainly succeeded. A change without an
     answer may take effect at any time.
     """
-    done = [change for change in quantity_changes if change.done]
-    possible = set() if done else {0}
+    succeeded = [change for change in quantity_changes if change.succeeded]
+    possible = set() if succeeded else {0}
     for change in quantity_changes:
-        replaced = change.answer_line is not None and any(other.sent_line > change.answer_line for other in done)
-        if change.done is not False and not replaced:
+        replaced = change.answer_line is not None and any(other.sent_line > change.answer_line for other in succeeded)
+        if change.succeeded is not False and not replaced:
             possible |= _remaining_quantities(change, purchases)
     return possible
 
@@ -88,7 +88,7 @@ def _remaining_quantities(change: QuantityChange, purchases: Collection[Purchase
         possible = {
             (in_checkout + case[0], taken_later + case[1]) for in_checkout, taken_later in possible for case in cases
         }
-    if change.in_checkout is not None:
+    if change.in_checkout is not None:  # the answer to the change said how many units were in an open checkout
         possible = {each for each in possible if each[0] == change.in_checkout}
     # a change to 0 leaves the units in an open checkout
     return {(change.quantity or in_checkout) - taken_later for in_checkout, taken_later in possible}
@@ -103,7 +103,9 @@ def _purchases(evidence: Evidence) -> dict[LineKey, list[Purchase]]:
     purchases: dict[LineKey, list[Purchase]] = defaultdict(list)
     for order_id, history in evidence.order_histories.items():
         request = checkout_requests.get(order_id)
-        lines = (request.sent_line, request.answer_line) if request else (None, None)
+        line_numbers = (request.sent_line, request.answer_line) if request else (None, None)
         for product_id, units in history.lines:
-            purchases[history.customer, product_id].append(Purchase(units, "confirmed" in history.entry_types, *lines))
+            purchases[history.customer, product_id].append(
+                Purchase(units, "confirmed" in history.entry_types, *line_numbers)
+            )
     return purchases

@@ -90,7 +90,7 @@ def webhooks_say_what_was_said(evidence: Evidence) -> Findings:
             continue
         endpoint = evidence.webhooks.endpoints.get(row["endpoint_id"], {"owner": None, "everyones": False})
         concerned = [published.body[name] for name in PERSON_FIELDS if name in published.body]
-        # everyone may receive the events about products
+        # Events about products are public. With `everyones`, an endpoint receives the events of all persons.
         if not (endpoint["everyones"] or endpoint["owner"] in concerned or published.name in CHANGEABLE_FACTS):
             yield {**about, "owner": endpoint["owner"], "concerns": concerned}
         envelope = (str(published.id), published.type, published.user, published.subject, published.at)

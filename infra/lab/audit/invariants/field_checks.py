@@ -72,7 +72,7 @@ def _reason(history: OrderHistory, body: Mapping[str, Any]) -> Comparisons:
 
 def _reserved(evidence: Evidence, published: PublishedEvent) -> Comparisons:
     body, due_s = published.body, evidence.deadlines.get("reservation-expired")
-    # before the last start, the setting may have been different
+    # before the stack was last started, the deadline may have been set differently
     if due_s is not None and published.at.timestamp() > evidence.record.started:
         after_s = (datetime.fromisoformat(body["expires_at"]) - published.at).total_seconds()
         yield "expires_at", abs(after_s - due_s) <= EXPIRY_TOLERANCE_S, True

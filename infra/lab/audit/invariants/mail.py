@@ -18,14 +18,14 @@ ORDER_MAIL_KINDS = {
     "delivery.shipment-dispatched": "shipment-dispatched",
     "delivery.cancellation-refused": "cancellation-refused",
 }
-"""Kind of the mail that reports each event. The matter of the mail is the order: an order has one mail of each kind."""
+"""Kind of the mail that reports each event. Such a mail is about an order. An order has one mail of each kind."""
 
 EVENT_MAIL_KINDS = {
     "cart.cart-abandoned": "cart-abandoned",
     "catalog.stock-running-low": "stock-running-low",
     "notifications.webhook-disabled": "webhook-disabled",
 }
-"""Kind of the mail that reports each event. The matter of the mail is the event itself, which may happen repeatedly."""
+"""Kind of the mail that reports each event. Such a mail is about one event, and each further event has its own."""
 
 UNSENT = ("skipped", "failed")
 """Statuses of a notification that is not sent: the person does not want it, or cannot be reached."""
@@ -46,8 +46,8 @@ such a mail is sent again."""
 FAULTS_WITHOUT_DELAY = {"notifications": ("kill",), "outside": TERMINATIONS, "mail": ("lost-answers",)}
 """Fault kinds above that delay no mail. They cannot explain a copy that arrives after an earlier one was recorded."""
 MAX_SENDING_S = 60.0
-"""Maximum seconds for sending a mail and recording it: 30 s for the call, 15 s for its transaction, and time to
-start."""
+"""Maximum seconds for sending a mail and recording it: 30 s for the call, 15 s for the transaction that records
+it, and the rest until these begin."""
 MAX_AFTEREFFECT_S = 10.0
 """Seconds after which a fault that has ended can no longer be the cause: whatever it delayed has arrived by then."""
 
@@ -64,9 +64,9 @@ def every_mail_arrives(evidence: Evidence) -> Findings:
     arrived = mails_by_matter(evidence)
     customers = {request.customer for request in evidence.record.checkout_requests.values()}
     for matter in expected_mails(evidence):
-        message = evidence.notifications.get(matter, {"status": None, "person_id": None})
-        status = message["status"]
-        if matter not in arrived and (status not in UNSENT or message["person_id"] in customers):
+        notification = evidence.notifications.get(matter, {"status": None, "person_id": None})
+        status = notification["status"]
+        if matter not in arrived and (status not in UNSENT or notification["person_id"] in customers):
             yield {"about": matter[0], "kind": matter[1], "mails": 0, "notification": status}
         if matter in arrived and status != "sent":
             yield {"about": matter[0], "kind": matter[1], "mails": len(arrived[matter]), "notification": status}
@@ -87,8 +87,11 @@ def mail_reaches_its_customer(evidence: Evidence) -> Findings:
     customers = {request.customer for request in evidence.record.checkout_requests.values()}
     for mail in evidence.mails:
         about = mail.about or ""
-        message = evidence.notifications.get((about, mail.kind or ""), {})
-        customer = evidence.record.accepted.get(about) or message.get("person_id", about.rpartition(":")[0])
+        notification = evidence.notifications.get((about, mail.kind or ""), {})
+        # without a notification, the subject of the event, which is the customer if the mail is about a cart
+        customer = evidence.record.customers_by_order.get(about) or notification.get(
+            "person_id", about.rpartition(":")[0]
+        )
         if customer in customers and mail.to != address_of(customer):
             yield {"about": mail.about, "kind": mail.kind, "customer": customer, "to": mail.to}
 

@@ -29,7 +29,7 @@ TOLERANCE_S = 1.0
 def accepted_is_ordered(evidence: Evidence) -> Findings:
     """Every checkout that was answered with 202 became exactly one order of that customer."""
     promised = Counter(request.order_id for request in evidence.record.checkout_requests.values() if request.order_id)
-    for order_id, customer in evidence.record.accepted.items():
+    for order_id, customer in evidence.record.customers_by_order.items():
         history = evidence.order_histories.get(order_id)
         if promised[order_id] > 1:
             yield {"order_id": order_id, "promised_times": promised[order_id]}
@@ -41,7 +41,7 @@ def accepted_is_ordered(evidence: Evidence) -> Findings:
 
 def nobody_ordered_unasked(evidence: Evidence) -> Findings:
     """A checkout without an answer became at most one order, and a refused checkout became none."""
-    accepted = evidence.record.accepted
+    accepted = evidence.record.customers_by_order
     unanswered = Counter(
         request.customer
         for request in evidence.record.checkout_requests.values()
@@ -120,7 +120,7 @@ def customers_read_the_truth(evidence: Evidence) -> Findings:
         expected = history and (history.customer, history.status, history.reason, history.payment, history.charged)
         if shown != expected:
             yield {"order_id": order_id, "shown": str(shown), "journal": str(expected)}
-    customers = set(evidence.record.accepted.values())
+    customers = set(evidence.record.customers_by_order.values())
     for order_id, history in evidence.order_histories.items():
         if history.customer in customers and order_id not in evidence.customer_orders:
             yield {"order_id": order_id, "shown": None, "journal": history.status}

@@ -38,7 +38,8 @@ def one_carrier_at_a_time(evidence: Evidence) -> Findings:
 def shipments_follow_carriers(evidence: Evidence) -> Findings:
     """Every order that was ever confirmed has one shipment, whose status matches the carriers' ledgers.
 
-    A cancelled or failed shipment has no booking at any carrier, and records none."""
+    A cancelled or failed shipment has no booking at any carrier. Its row has neither a carrier nor a tracking
+    code."""
     confirmed = {
         order_id for order_id, history in evidence.order_histories.items() if "confirmed" in history.entry_types
     }
@@ -51,12 +52,12 @@ def shipments_follow_carriers(evidence: Evidence) -> Findings:
         ledger_status = "delivered" if "delivery" in kinds else "dispatched" if "dispatch" in kinds else None
         status = shipment["status"] if shipment else None
         stopped = status in ("cancelled", "failed") and ledger_status is None and not booked
-        still_recorded = stopped and shipment is not None and (shipment["carrier"] or shipment["tracking_code"])
+        keeps_carrier = stopped and shipment is not None and (shipment["carrier"] or shipment["tracking_code"])
         failure_mismatch = shipment is not None and bool(shipment["failure"]) != (status == "failed")
         if (
             order_id not in confirmed
             or failure_mismatch
-            or still_recorded
+            or keeps_carrier
             or not (stopped or (status is not None and status == ledger_status))
         ):
             details = {"shipment": status, "carriers": ledger_status, "booked_under": sorted(booked)}

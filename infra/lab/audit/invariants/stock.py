@@ -26,8 +26,8 @@ def stock_adds_up(evidence: Evidence) -> Findings:
     for product_id, initial in evidence.record.initial_units.items():
         product = evidence.catalog.products.get(product_id)
         restocks = [each for each in evidence.record.restocks.values() if each.product_id == product_id]
-        expected = initial + sum(each.quantity for each in restocks if each.done) - sold[product_id]
-        possible = possible_sums(each.quantity for each in restocks if each.done is None)
+        expected = initial + sum(each.quantity for each in restocks if each.succeeded) - sold[product_id]
+        possible = possible_sums(each.quantity for each in restocks if each.succeeded is None)
         on_hand = product["on_hand"] if product else None
         if on_hand is None or on_hand - expected not in possible:
             counts = {"first": initial, "restocked": expected - initial + sold[product_id], "sold": sold[product_id]}
