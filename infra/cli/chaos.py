@@ -103,7 +103,7 @@ def run_random(  # noqa: PLR0917 - typer reads options from them, none is positi
     chosen_seed = seed_or_random(seed)
     with _faultable_stack() as where:
         state = read_state(where.state)
-        schedule = random_schedule(chosen_seed, duration, list(state.services), faults, given=state.given)
+        schedule = random_schedule(chosen_seed, duration, list(state.services), faults, external=state.given)
         kinds = len({each.fault.kind for each in schedule})
         console.print(f"{len(schedule)} faults of {kinds} kinds in {duration:g} s (seed {chosen_seed}).")
         traffic = Traffic(
@@ -142,7 +142,7 @@ def time_recovery(  # noqa: PLR0917 - typer reads options from them, none is pos
 
     with _faultable_stack() as where:
         state = read_state(where.state)
-        schedule = sequential_schedule(list(state.services), times, every, given=state.given)
+        schedule = sequential_schedule(list(state.services), times, every, external=state.given)
         duration = schedule[-1].end_s + every
         console.print(f"{len(schedule)} faults, one every {every:g} s: {duration:.0f} s.", highlight=False)
         traffic = Traffic(
@@ -198,7 +198,7 @@ def _run(
     from infra.lab.chaos import Journal
     from infra.lab.chaos.run import run
 
-    Journal(where.faults).check_none_replaced(*(planned.fault for planned in schedule))
+    Journal(where.faults).refuse_replacements(*(planned.fault for planned in schedule))
 
     async def judge(outcomes: Sequence["Outcome"], since: float) -> "Judgement":
         return await _audit(where, outcomes, replace(minimum, since=since))

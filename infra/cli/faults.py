@@ -92,7 +92,7 @@ def heal_everything() -> None:
 async def _add(where: Layout, fault: "Fault", seconds: float | None) -> None:
     from infra.lab.chaos import KINDS, Journal, begin, in_effect, observe_effect, open_site, wait_in_effect
 
-    Journal(where.faults).check_none_replaced(fault)
+    Journal(where.faults).refuse_replacements(fault)
     async with open_site(where) as site:
         if seconds is None and not KINDS[fault.kind].is_momentary:
             await begin(site, fault)

@@ -46,7 +46,7 @@ class Journal:
         found = [self.find(path.stem) for path in self._directory.glob("*.json")]
         return sorted((entry for entry in found if entry), key=lambda entry: entry.since)
 
-    def check_none_replaced(self, *faults: Fault) -> None:
+    def refuse_replacements(self, *faults: Fault) -> None:
         """Raise `LocalError` if one of the faults would replace one that is in effect."""
         current = [entry.fault for entry in self.entries()]
         for fault in faults:

@@ -35,17 +35,17 @@ def random_schedule(
     services: Sequence[str],
     faults: int | None = None,
     *,
-    given: Collection[str] = (),
+    external: Collection[str] = (),
 ) -> list[PlannedFault]:
     """Return random faults. They may overlap, unless one would hide the effect of another. All end within `duration_s`.
 
     Kinds are drawn in turn from a shuffled deck, so that many occur. Kinds that this machine cannot run are left out.
     There are fewer faults than requested only if no more fit. A schedule of `LONG_RUN_S` or more kills or stops the
-    broker. No fault is injected into servers in `given`: the stack does not run these.
+    broker. No fault is injected into servers in `external`: the stack does not run these.
     """
     rng = random.Random(f"{seed}:faults")  # noqa: S311 - repeatable on purpose
     wanted = max(1, round(duration_s * FAULTS_PER_SECOND)) if faults is None else faults
-    planned = [_draw_broker_outage(rng, duration_s)] if duration_s >= LONG_RUN_S and "broker" not in given else []
+    planned = [_draw_broker_outage(rng, duration_s)] if duration_s >= LONG_RUN_S and "broker" not in external else []
     deck: list[str] = []
     for _ in range(wanted * MAX_DRAWS_PER_FAULT):
         if len(planned) == wanted:
@@ -56,7 +56,7 @@ def random_schedule(
             ]
             deck = rng.sample(fitting, k=len(fitting))
         candidate = _draw(rng, deck[-1], duration_s, services, len(planned))
-        if _server(candidate) not in given and not any(_conflict(candidate, each) for each in planned):
+        if _server(candidate) not in external and not any(_conflict(candidate, each) for each in planned):
             planned.append(candidate)
             deck.pop()
         elif rng.random() < 0.05:  # this kind does not seem to fit now
@@ -65,15 +65,15 @@ def random_schedule(
 
 
 def sequential_schedule(
-    services: Sequence[str], times: int, every_s: float, *, given: Collection[str] = ()
+    services: Sequence[str], times: int, every_s: float, *, external: Collection[str] = ()
 ) -> list[PlannedFault]:
     """Return faults that do not overlap, to measure the time to recover from each kind.
 
     A fault begins every `every_s` seconds. Each kind occurs `times` times, at one part after the other. No fault is
-    injected into servers in `given`: the stack does not run these.
+    injected into servers in `external`: the stack does not run these.
     """
-    databases = [f"{service}-db" for service in services if f"{service}-db" not in given]
-    broker = ["broker"] if "broker" not in given else []
+    databases = [f"{service}-db" for service in services if f"{service}-db" not in external]
+    broker = ["broker"] if "broker" not in external else []
     turns = [
         (kind, parts[turn % len(parts)])
         for turn in range(times)

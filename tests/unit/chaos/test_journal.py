@@ -83,10 +83,10 @@ def test_a_fault_that_would_replace_another_is_refused_with_a_remedy(
 ) -> None:
     journal.add(standing)
     with pytest.raises(LocalError, match=f"{standing.kind} is in effect at {standing.part}") as refused:
-        journal.check_none_replaced(wanted)
+        journal.refuse_replacements(wanted)
     assert f"fault rm {standing.id}" in refused.value.remedy
     journal.remove(standing.id)
-    journal.check_none_replaced(wanted)
+    journal.refuse_replacements(wanted)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_fault_that_would_replace_another_is_refused_with_a_remedy(
 )
 def test_independent_faults_may_be_in_effect_together(journal: Journal, standing: Fault, wanted: Fault) -> None:
     journal.add(standing)
-    journal.check_none_replaced(wanted)
+    journal.refuse_replacements(wanted)
 
 
 @pytest.mark.parametrize(("part", "over"), [("cart", True), ("cart.1", True), ("cart-db", False), ("checkout", False)])

@@ -77,9 +77,9 @@ def _needed_resources(planned: PlannedFault) -> ResourceNeeds:
 @pytest.mark.parametrize("seed", range(3))
 def test_given_servers_get_no_faults(seed: int) -> None:
     external = {"broker", "cart-db"}
-    planned = random_schedule(seed, 120, SERVICES, given=external)
+    planned = random_schedule(seed, 120, SERVICES, external=external)
     assert len(planned) >= 25
-    assert sequential_schedule(SERVICES, 3, 25, given=external)
-    for each in (*planned, *sequential_schedule(SERVICES, 3, 25, given=external)):
+    assert sequential_schedule(SERVICES, 3, 25, external=external)
+    for each in (*planned, *sequential_schedule(SERVICES, 3, 25, external=external)):
         assert each.fault.part not in external
     assert not {"memory-alarm", "lost-consumers"} & {each.fault.kind for each in planned}
