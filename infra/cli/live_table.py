@@ -104,16 +104,17 @@ def _by_part(parts: Mapping[str, Message], services: Sequence[str]) -> dict[str,
 
 
 def _state_cells(name: str, replicas: Sequence[Message]) -> dict[str, str]:
-    not_ready = next((each for each in replicas if each["state"] != "ready"), replicas[0])
+    """Return the cells about the state of a part: that of a replica that is not ready, if there is one."""
+    shown = next((each for each in replicas if each["state"] != "ready"), replicas[0])
     ready = sum(each["state"] == "ready" for each in replicas)
     memory = sum(each["rss_bytes"] or 0 for each in replicas)
     return {
         "part": name,
-        "state": _coloured(not_ready["state"], COLOURS.get(not_ready["state"], "dim")),
+        "state": _coloured(shown["state"], COLOURS.get(shown["state"], "dim")),
         "replicas": f"{ready}/{len(replicas)}",
-        "for": duration(time.time() - not_ready["since"]),
+        "for": duration(time.time() - shown["since"]),
         "memory": f"{memory / 1e6:,.0f} MB" if memory else "",
-        "": "" if not_ready["state"] == "ready" else not_ready["why"],
+        "": "" if shown["state"] == "ready" else shown["why"],
     }
 
 
