@@ -8,9 +8,10 @@ from enum import StrEnum, auto
 from uuid import UUID
 
 MAX_UNITS_ON_HAND = 10**9
-"""Units to which a seller may restock one product."""
+"""Maximum units on hand of a product that a seller may reach by restocking."""
 LOW_STOCK_RESET_FACTOR = 2
-"""Multiple of the low-stock threshold above which the available units reset the warning without a restock."""
+"""Once more than this multiple of the low-stock threshold is available, the seller may be warned again. After a
+restock, more than the threshold is enough."""
 
 
 class Refused(Exception):
