@@ -21,7 +21,7 @@ async def record_address(tx: Transaction, customer_id: str, place: PostalAddress
         tx.add(address)
     elif address.place == place:
         return
-    elif past := address.replace_place(place, tx.now):
+    elif past := address.replace_place(place, tx.now):  # None without an id: no order refers to it
         tx.add(past)
     publish_address_changes(tx, address, address.record(tx.new_id(), await store.next_revision(tx)))
 
