@@ -1,4 +1,7 @@
-"""Use cases of webhooks: store a delivery for each endpoint that an event is for, and serve endpoints in turns."""
+"""Use cases of webhooks: store a delivery for each endpoint that an event is for, and send them in turns.
+
+A *turn* sends the due deliveries of one endpoint, up to a limit. An endpoint has one turn at a time.
+"""
 
 import json
 import random
@@ -67,7 +70,10 @@ class EndpointDisabled(Exception):
 
 @publishes()
 async def register(tx: Transaction, owner: str, url: str, events: Sequence[str], *, everyones: bool) -> Endpoint:
-    """Register an endpoint at `url` for `events` from now on. Raises `TooManyEndpoints`."""
+    """Register an endpoint at `url` for `events` from now on. Raises `TooManyEndpoints`.
+
+    With `everyones`, it is also sent events that concern other people than the owner.
+    """
     if await store.count_endpoints(tx, owner) >= MAX_ENDPOINTS_PER_PERSON:
         raise TooManyEndpoints(
             f"You have {MAX_ENDPOINTS_PER_PERSON} endpoints, the most there can be: delete one first."
@@ -179,10 +185,10 @@ async def redeliver_missed(tx: Transaction, endpoint: Endpoint) -> int:
     if endpoint.disabled:
         raise EndpointDisabled(EndpointDisabled.__doc__)
     now = tx.now
-    sent = await store.make_missed_due(tx, endpoint.endpoint_id, now)
+    scheduled = await store.make_missed_due(tx, endpoint.endpoint_id, now)
     endpoint.missed = await store.count_missed(tx, endpoint.endpoint_id)
     publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
-    return sent
+    return scheduled
 
 
 @publishes()
