@@ -105,7 +105,7 @@ def every_event_took_effect(evidence: Evidence) -> Findings:
 def causes_come_first(evidence: Evidence) -> Findings:
     """No event is older than the event that caused it.
 
-    Every event that must precede an event of an order was published, and is not newer."""
+    For each event of an order, the events that must precede it were published, and are not newer."""
     by_id = {published.id: published for published in evidence.log.events.values()}
     first_published: dict[tuple[str, str], datetime] = {}
     for published in by_id.values():
