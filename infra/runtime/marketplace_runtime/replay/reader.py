@@ -154,7 +154,7 @@ class ReplayReader:
         if isinstance(found, UnreadableMessage):
             chunk.too_old += found.why.reason == "too-old"
             chunk.refused += found.why.reason != "too-old"
-        elif found.envelope.type in self._replay.types:
+        elif found.envelope.type in self._replay.types:  # `message.type` is only the routing key
             found.is_suspect = message.offset <= self._suspect_through
             chunk.deliveries.append(found)
             self._window.add(message.offset)  # until it is acknowledged, the stored `next` does not pass it
