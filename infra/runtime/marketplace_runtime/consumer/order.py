@@ -54,6 +54,8 @@ class OrderByKey:
                 delivery.key = ordering_key_of(delivery, self._ordered_by)
         keys = [each.key for each in deliveries if each.key is not None]
         queues = await key_queue.find_first(tx, self._name, keys, len(deliveries))
+        # Usually nothing is queued and nothing has to be parked. Then no locks are taken. Otherwise the queues are read
+        # again under their locks.
         if not queues and not any(each.in_key_queue or each.is_suspect for each in deliveries):
             return list(deliveries)
         await key_queue.lock(tx, self._name, keys)
