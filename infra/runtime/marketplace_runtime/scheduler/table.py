@@ -148,10 +148,12 @@ async def remove(tx: Transaction, ids: Sequence[int]) -> set[int]:
 
 
 def _pairs(subscribed: SubscribedTypes) -> list[str]:
+    """Return each pair as one string, as the statements compare them."""
     return [f"{subscription} {type}" for subscription, type in subscribed]
 
 
 def _names(subscribed: SubscribedTypes) -> list[str]:
+    """Return the same strings without the versions of the types."""
     return sorted({f"{subscription} {without_version(type)}" for subscription, type in subscribed})
 
 
