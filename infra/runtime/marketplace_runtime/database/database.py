@@ -25,8 +25,8 @@ HANDLER_LOCK_TIMEOUT_S = 0.5
 """For message handlers, in seconds. After this wait a message is postponed, so that one locked row blocks no queue."""
 
 REQUEST_LOCK_TIMEOUT_S = 2.0
-"""For HTTP requests, in seconds. The server does not learn that a request was cancelled. So its connection stays in use
-until the wait for the lock ends."""
+"""For HTTP requests, in seconds. PostgreSQL is not told that a request was cancelled. So the request's database
+connection stays in use until the wait for the lock ends."""
 
 
 class Database:
@@ -142,6 +142,7 @@ class Database:
             session, self.source, self._internal_subscriptions, self.process_id, cause, self._locked_rows, self._clock
         )
         awaited_rows: tuple[type, list[Any]] | None = None
+        """Rows whose locks the block was waiting for when it raised an error."""
         try:
             try:
                 yield tx
