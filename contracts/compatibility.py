@@ -1,9 +1,9 @@
 """Decides which changes are compatible within a version of an event. The table gives the reasons.
 
-Readers and events can be of different versions in two ways. A deployed consumer receives *new* events, and
-ignores fields that it doesn't know. New code receives *old* events from the outbox, the dead letters, the `scheduled`
-table and the log stream. So for the fields that both know, old and new must accept the same instances and give them the
-same meaning.
+When a schema changes without a new version, old and new code meet in two ways. A deployed consumer receives *new*
+events, and ignores fields that it doesn't know. New code receives *old* events from the outbox, the dead letters, the
+`scheduled` table and the log stream. So for the fields that both know, the old and the new schema must accept the same
+instances and give them the same meaning.
 (Compatibility is therefore transitive, and a golden schema may be updated with every change that passes.)
 
 | change                                         | judged   | because                                          |
