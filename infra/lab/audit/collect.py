@@ -87,8 +87,8 @@ async def _wait_for_rest(sources: Sources, http: aiohttp.ClientSession, deadline
         queues = await _queues(sources, http)
         queues_busy = queues is None or any(queue.ready or queue.unacknowledged for queue in queues)
         if not queues_busy and not any(each.open for each in activities.values()):
-            # Nothing was published since the previous measurement. So every event whose id is from before
-            # `previous_at` was committed when the present measurement found no open work.
+            # Nothing was published between the last two measurements. So the events with ids from before `previous_at`
+            # had been committed by the first of them, and the second found that their work was done.
             return RestPoint(previous_at, activities, queues)
     return RestPoint(at, activities)
 

@@ -90,7 +90,7 @@ def _remaining_quantities(change: QuantityChange, purchases: Collection[Purchase
         }
     if change.in_checkout is not None:  # the answer to the change said how many units were in an open checkout
         possible = {each for each in possible if each[0] == change.in_checkout}
-    # a change to 0 leaves the units in an open checkout
+    # A change sets the total, which includes the units in an open checkout. A change to 0 removes all but those.
     return {(change.quantity or in_checkout) - taken_later for in_checkout, taken_later in possible}
 
 

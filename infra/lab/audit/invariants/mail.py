@@ -46,8 +46,8 @@ such a mail is sent again."""
 FAULTS_WITHOUT_DELAY = {"notifications": ("kill",), "outside": TERMINATIONS, "mail": ("lost-answers",)}
 """Fault kinds above that delay no mail. They cannot explain a copy that arrives after an earlier one was recorded."""
 MAX_SENDING_S = 60.0
-"""Maximum seconds for sending a mail and recording it: 30 s for the call, 15 s for the transaction that records
-it, and the rest until these begin."""
+"""Maximum seconds for sending a mail and recording it: 30 s for the call, 15 s for the transaction that records it, and
+15 s for the waits before these two."""
 MAX_AFTEREFFECT_S = 10.0
 """Seconds after which a fault that has ended can no longer be the cause: whatever it delayed has arrived by then."""
 
@@ -88,7 +88,7 @@ def mail_reaches_its_customer(evidence: Evidence) -> Findings:
     for mail in evidence.mails:
         about = mail.about or ""
         notification = evidence.notifications.get((about, mail.kind or ""), {})
-        # without a notification, the subject of the event, which is the customer if the mail is about a cart
+        # If there is no notification, the subject of the event is used. For a mail about a cart, that is the customer.
         customer = evidence.record.customers_by_order.get(about) or notification.get(
             "person_id", about.rpartition(":")[0]
         )
