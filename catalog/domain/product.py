@@ -75,7 +75,7 @@ class Product:
     discontinued: bool = False
     version: int = 1
     low_stock_said: bool = field(init=False)
-    """Whether the seller was warned that stock is low.
+    """Whether the seller was warned that stock is low, or listed the product with low stock and needs no warning.
 
     A restock resets it if more units than the threshold are then available. Any other change resets it only if the
     available units exceed `LOW_STOCK_RESET_FACTOR` times the threshold. So orders that come and go near the threshold
