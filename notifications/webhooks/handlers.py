@@ -145,7 +145,7 @@ async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transa
         sent[answer.event_id].record_answer(answer, now, policy, jitter)
     if endpoint.turn != event.turn:  # this turn counted as lost, and was replaced
         return
-    # a turn that was not full sent everything that was due, so the endpoint keeps up
+    # If the turn had fewer deliveries than its limit, no others were due, so the endpoint keeps up.
     overrun = len(answers) == endpoint.max_concurrent_requests and await store.is_overrun(tx, endpoint.endpoint_id)
     publish_endpoint_changes(tx, endpoint, endpoint.record_answers(answers, now, policy, jitter, overrun=overrun))
     await store.prune(tx, endpoint.endpoint_id, now)
@@ -193,7 +193,10 @@ async def redeliver_missed(tx: Transaction, endpoint: Endpoint) -> int:
 
 @publishes()
 async def forget_missed(tx: Transaction) -> int:
-    """Delete expired deliveries of disabled endpoints. For enabled ones, each turn does that. Returns 0."""
+    """Delete expired deliveries of disabled endpoints. For enabled ones, each turn does that.
+
+    Returns 0, since a sweep returns how many stuck items it restarted, and this one restarts none.
+    """
     await store.prune_disabled(tx, tx.now)
     return 0
 
