@@ -198,6 +198,7 @@ def _run(
     from infra.lab.chaos import Journal
     from infra.lab.chaos.run import run
 
+    # a planned fault must not replace one that is in effect now
     Journal(where.faults).refuse_replacements(*(planned.fault for planned in schedule))
 
     async def judge(outcomes: Sequence["Outcome"], since: float) -> "Judgement":
