@@ -35,7 +35,10 @@ async def begin(site: Site, fault: Fault) -> None:
     Raises `LocalError` if the fault needs a server that the stack does not run itself.
     """
     if (server := KINDS[fault.kind].server(fault.part)) in site.state.given:
-        raise LocalError(f"{fault.kind} needs a {server} that the stack runs itself.", "This one's address was given.")
+        raise LocalError(
+            f"{fault.kind} needs a {server} that the stack runs itself, but this stack was given the address of one.",
+            "Start a stack without that address.",
+        )
     journal = Journal(site.layout.faults)
     if not KINDS[fault.kind].outlives_process:
         site.exit_stack_of(fault.id).enter_context(journal.held(fault.id))
