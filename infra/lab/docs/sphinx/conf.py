@@ -13,7 +13,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
-html_show_search_summary = False  # the search page cannot load them when it is opened from disk
+html_show_search_summary = False  # opened from disk, the search page cannot load the pages that it would quote
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 100
 default_role = "code"
@@ -27,6 +27,7 @@ def convert_to_restructured_text(*arguments: Any) -> None:
     for number, line in enumerate(lines):
         parts = CODE.split(line)
         parts[::2] = [re.sub(r"([*|\\_])", r"\\\1", words) for words in parts[::2]]
+        # an escaped space, which is not shown, ends the code even if a letter follows
         parts[1::2] = [f"{code}\\ " for code in parts[1::2]]
         lines[number] = "".join(parts).removesuffix("\\ ")
 
