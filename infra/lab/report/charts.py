@@ -43,6 +43,7 @@ def charts(timeline: Document) -> tuple[list[Panel], float]:
         Line("median", max_per_step(http["p50_ms"]), "blue"),
         Line("99th percentile", max_per_step(http["p99_ms"]), "violet"),
     ]
+    # each number is the height of a chart
     return [
         Panel("orders per second", orders, 150, _plain),
         Panel(
@@ -59,6 +60,7 @@ def charts(timeline: Document) -> tuple[list[Panel], float]:
 
 
 def _share(part: float | None, whole: float | None) -> float | None:
+    """Return `part` as a share of `whole`. None, which draws no bar, if either is 0 or unknown."""
     return min(part / whole, 1.0) if part and whole else None
 
 
