@@ -33,7 +33,7 @@ def republish(
         typer.Option(
             parser=parse_time,
             metavar="T",
-            help="Only events since this time (2h ago, or a time). Default: the last 7 days, less an hour.",
+            help="Only events since this time (2h ago, or a time). Default: the last 6 days and 23 hours.",
         ),
     ] = None,
 ) -> None:
