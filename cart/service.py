@@ -23,7 +23,7 @@ from contracts.checkout import OrderCancelledV1, OrderConfirmedV1
 from contracts.delivery import AddressErasedV1, AddressRecordedV1
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.service import Service
+from marketplace_runtime.service import Service, caller
 
 SERVICE = Service(
     name="cart",
@@ -55,5 +55,10 @@ SERVICE = Service(
     publishes=[CartCheckedOutV1, CartAbandonedV1],
     sweeps=[find_neglected],
     routes=api.router,
+    exposed=[
+        caller("GET /carts/{customer}", "POST /carts/{customer}/checkout"),
+        caller("PUT /carts/{customer}/items/{product_id}", "DELETE /carts/{customer}/items/{product_id}"),
+        caller("DELETE /carts/{customer}/items"),
+    ],
     migrations=Path(__file__).parent / "migrations",
 )

@@ -20,7 +20,7 @@ from contracts.catalog import (
 from contracts.checkout import OrderCancelledV1, OrderConfirmedV1, OrderPlacedV1
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.service import Service
+from marketplace_runtime.service import Service, anyone, caller
 
 SERVICE = Service(
     name="catalog",
@@ -47,5 +47,11 @@ SERVICE = Service(
         StockReleasedV1,
     ],
     routes=api.router,
+    exposed=[
+        anyone("GET /products", cost=5),
+        anyone("GET /products/{product_id}"),
+        caller("POST /products", "POST /products/{product_id}/price", role="seller"),
+        caller("POST /products/{product_id}/restock", "POST /products/{product_id}/discontinue", role="seller"),
+    ],
     migrations=Path(__file__).parent / "migrations",
 )

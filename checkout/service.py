@@ -34,7 +34,7 @@ from contracts.delivery import (
 )
 from contracts.naming import MARKETPLACE
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.service import Service
+from marketplace_runtime.service import Service, caller
 
 UNLIMITED = None
 """Value of `attempts` for calls that are retried without limit, because money is at stake.
@@ -130,6 +130,10 @@ SERVICE = Service(
         OrderDeliveredV1,
     ],
     routes=api.router,
+    exposed=[
+        caller("GET /orders", "GET /orders/{order_id}/journal", cost=5),
+        caller("GET /orders/{order_id}", "POST /orders/{order_id}/cancel"),
+    ],
     migrations=Path(__file__).parent / "migrations",
     clients=gateways.connect,
     rebuild=rebuild,

@@ -34,7 +34,7 @@ from delivery.handlers import (
     schedule_shipment,
 )
 from marketplace_runtime.consumer import on, subscription
-from marketplace_runtime.service import Service
+from marketplace_runtime.service import Service, anyone, caller
 
 UNLIMITED = None
 """Value of `attempts` for calls that are retried without limit.
@@ -106,6 +106,11 @@ SERVICE = Service(
     ],
     sweeps=[look_after_shipments, announce_addresses, forget_past_addresses],
     routes=api.router,
+    exposed=[
+        caller("GET /addresses/{customer}", "PUT /addresses/{customer}", "DELETE /addresses/{customer}"),
+        caller("GET /shipments/{order_id}"),
+        anyone("POST /carriers/{carrier}/tracking", cost=0),  # signed by the carrier
+    ],
     migrations=Path(__file__).parent / "migrations",
     clients=gateways.connect,
 )

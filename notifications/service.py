@@ -16,7 +16,7 @@ from contracts.upcasts import shipment_dispatched_v2
 from marketplace_runtime.consumer import Reaction, on, subscription
 from marketplace_runtime.database import Transaction
 from marketplace_runtime.http import Router
-from marketplace_runtime.service import Service
+from marketplace_runtime.service import Service, caller
 from notifications import api, gateways
 from notifications.handlers import load_for_orders, prepare_mail, record_mail
 from notifications.notices import MailEvent
@@ -103,6 +103,14 @@ SERVICE = Service(
     sweeps=[webhooks.find_forgotten, webhooks.forget_missed],
     publishes=[NotificationSentV1, NotificationFailedV1, WebhookDisabledV1],
     routes=Router(routes=[*api.router.routes, *webhooks_api.router.routes]),
+    exposed=[
+        caller("GET /contacts/{person}", "PUT /contacts/{person}", "DELETE /contacts/{person}"),
+        caller("GET /notifications", "GET /webhooks/{endpoint_id}/deliveries", cost=5),
+        caller("GET /webhooks", "POST /webhooks", "GET /webhooks/{endpoint_id}", "DELETE /webhooks/{endpoint_id}"),
+        caller("POST /webhooks/{endpoint_id}/enable", "POST /webhooks/{endpoint_id}/rotate"),
+        caller("POST /webhooks/{endpoint_id}/deliveries/{event_id}/redeliver", cost=5),
+        caller("POST /webhooks/{endpoint_id}/redeliver-missed", cost=5),
+    ],
     migrations=Path(__file__).parent / "migrations",
     clients=connect,
 )

@@ -13,6 +13,7 @@ from infra.cli import (
     chaos,
     dead_letters,
     development,
+    discovery,
     events,
     faults,
     new,
@@ -39,6 +40,7 @@ app = typer.Typer(
 for commands in (
     stack.commands,
     parts.commands,
+    discovery.commands,
     faults.commands,
     chaos.commands,
     simulation.commands,

@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 GROUPS = {
     "Run": ("demo", "up", "status", "logs", "traffic", "down", "restart", "start", "scale", "token"),
     "Break": ("chaos", "fault", "heal", "kill", "pause", "resume"),
-    "Inspect": ("order", "events", "dead", "replay", "republish", "topology"),
+    "Inspect": ("discovery", "order", "events", "dead", "replay", "republish", "topology"),
     "Prove": ("audit", "report"),
     "Extend": ("new", "contracts", "docs"),
     "Develop": ("test", "bench"),

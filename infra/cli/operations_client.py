@@ -38,7 +38,9 @@ class OperationsClient:
     """
 
     def __init__(self) -> None:
-        self.services = {name: each.http for name, each in read_state(layout().state).services.items()}
+        state = read_state(layout().state)
+        self.services = {name: list(each.ops.values()) for name, each in state.services.items()}
+        """The base URLs of each service's replicas."""
         self._token = get_token(re.sub(r"[^A-Za-z0-9._-]", "-", getpass.getuser())[:64], ["operator"])
 
     def request(self, method: str, service: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -46,13 +48,25 @@ class OperationsClient:
         if service not in self.services:
             raise LocalError(f"There is no service {service!r}.", f"Services: {', '.join(self.services)}")
         try:
-            return _send(method, f"{self.services[service]}/ops/{path}", body, self._token)
+            return self._send_to_any_replica(method, service, path, body)
         except urllib.error.HTTPError as refusal:
             is_unavailable = refusal.code == HTTPStatus.SERVICE_UNAVAILABLE
             remedy = "Check that everything is up: ./marketplace status" if is_unavailable else ""
             raise LocalError(f"{service}: {_problem_text(json.load(refusal))}", remedy) from None
         except OSError as error:
             raise LocalError(f"{service} does not answer.", f"Start it: ./marketplace start {service}") from error
+
+    def _send_to_any_replica(self, method: str, service: str, path: str, body: dict[str, Any] | None) -> Any:
+        """Send a request to the first replica that accepts a connection. Raises `OSError` if none does."""
+        refused = OSError(f"{service} has no replica")
+        for url in self.services[service]:
+            try:
+                return _send(method, f"{url}/ops/{path}", body, self._token)
+            except urllib.error.URLError as error:
+                if not isinstance(error.reason, ConnectionRefusedError):
+                    raise
+                refused = error
+        raise refused
 
     def items(self, service: str, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Yield every item of a list, read page by page (100 items)."""

@@ -80,16 +80,17 @@ def parts_table(status: Message, notes: Mapping[str, str] = MappingProxyType({})
             duration(now - part["since"]),
             str(part["restarts"]),
             f"{part['rss_bytes'] / 1e6:.0f} MB" if part["rss_bytes"] else "",
-            notes.get(name.rpartition(".")[0], "") if state == "ready" else part["why"],
+            notes.get(name.rpartition(".")[0]) or part["why"] if state == "ready" else part["why"],
         )
     return table
 
 
 def addresses(state: StackState) -> dict[str, str]:
-    """Return the URLs of the services, stand-ins, issuer and broker, without passwords."""
+    """Return the URLs of the gateway, services, stand-ins, issuer and broker, without passwords."""
+    gateway = {"gateway": state.gateway["http"], "gateway_tls": state.gateway["tls"]}
     urls = {name: service.http for name, service in state.services.items()}
     management = state.broker["management"].rpartition("@")[2]
-    return {**urls, "outside": state.outside, "issuer": state.issuer, "broker": f"http://{management}"}
+    return {**gateway, **urls, "outside": state.outside, "issuer": state.issuer, "broker": f"http://{management}"}
 
 
 def addresses_table(state: StackState) -> Table:

@@ -10,6 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.stack.gateway import SETTINGS as GATEWAY_SETTINGS
 from infra.stack.layout import python_path
 from infra.stack.passwords import write_private
 from infra.stack.proxy_links import Links
@@ -52,8 +53,7 @@ class SharedSettings:
     stand_ins_port: int
     smtp_port: int
     webhook_secret: str
-    checkout_url: str
-    delivery_url: str
+    gateway_url: str
     links: Links
 
     @property
@@ -99,8 +99,8 @@ class SharedSettings:
             "SMTP_PORT": str(self.links.port("mail", "127.0.0.1", self.smtp_port)),
             "MAIL_FROM": "marketplace@localhost",
             "CARRIER_WEBHOOK_SECRET": self.webhook_secret,
-            "CHECKOUT_PUBLIC_URL": self.checkout_url,
-            "DELIVERY_PUBLIC_URL": self.delivery_url,
+            "CHECKOUT_PUBLIC_URL": self.gateway_url,
+            "DELIVERY_PUBLIC_URL": self.gateway_url,
             "WEBHOOK_PRIVATE_TARGETS": "true",  # users of this stack have access to its machine anyway
             **_passed_on(SETTINGS),
         }
@@ -111,8 +111,8 @@ class SharedSettings:
 
 
 def given_settings() -> dict[str, str]:
-    """Return the passed-on variables that the caller's environment sets."""
-    return _passed_on((*SETTINGS, *STAND_IN_SETTINGS))
+    """Return the variables of services, stand-ins and gateway that the caller's environment sets."""
+    return _passed_on((*SETTINGS, *STAND_IN_SETTINGS, *GATEWAY_SETTINGS))
 
 
 def _passed_on(names: tuple[str, ...]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,9 +43,18 @@ class ProcessMonitor:
     A part that a person killed or stopped stays down until a person starts it.
     """
 
-    def __init__(self, part: Part, *, on_change: Callable[[], None], backoff: Backoff | None = None) -> None:
+    def __init__(
+        self,
+        part: Part,
+        *,
+        on_change: Callable[[], None],
+        drain: Callable[[], Awaitable[None]] | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """`drain` is awaited before a graceful stop, when the part is in the state STOPPING but still runs."""
         self.part = part
         self._on_change = on_change
+        self._drain = drain
         self._backoff = backoff or Backoff()
         self._wanted = asyncio.Event()
         self._down = asyncio.Event()
@@ -118,6 +127,9 @@ class ProcessMonitor:
         self.resume()
         if self._running:
             self._set_state(State.STOPPING)
+            if self._drain:
+                await self._drain()
+        if self._running:
             await self._running.stop()
         await self._down.wait()
         self._set_state(State.STOPPED)

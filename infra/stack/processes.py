@@ -25,6 +25,8 @@ class Command:
     env: Mapping[str, str]
     cwd: Path
     log: Path
+    output: Path | None = None
+    """The file that its standard output is written to, instead of the log."""
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within_s: float = 10.0
@@ -90,13 +92,14 @@ def _send(pid: int, number: signal.Signals, send: Callable[[int, int], None] = o
 async def spawn(command: Command) -> Process:
     """Start the program, and append its output to its log file."""
     account = command.account
-    with command.log.open("ab") as log:
+    with command.log.open("ab") as log, contextlib.ExitStack() as files:
+        output = files.enter_context(command.output.open("wb")) if command.output else log
         child = await asyncio.create_subprocess_exec(
             *command.argv,
             env=dict(command.env),
             cwd=command.cwd,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
+            stdout=output,
             stderr=log,
             user=account.uid if account else None,
             group=account.gid if account else None,

@@ -1,12 +1,18 @@
 """Builds a stack's parts from its state, its secrets and its providers."""
 
+import asyncio
+import contextlib
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from urllib.request import Request, urlopen
 
+from infra.stack import gateway
 from infra.stack.environment import SharedSettings, given_settings, services_of, webhook_secret
 from infra.stack.errors import NotReady, StackIsDown
 from infra.stack.layout import CHECKOUT, Layout, python_path
@@ -32,6 +38,8 @@ class Programs:
     service: Callable[[str], tuple[str, ...]]
     stand_ins: tuple[str, ...]
     declare: tuple[str, ...]
+    exposed: tuple[str, ...]
+    """Prints the routes that the services expose, as JSON."""
     proxy: tuple[str, ...]
     repository: Path
 
@@ -43,6 +51,7 @@ def marketplace_programs() -> Programs:
         service=lambda name: (sys.executable, "-m", name),
         stand_ins=(sys.executable, "-m", "infra.lab.stand_ins"),
         declare=(sys.executable, "-m", "marketplace_runtime", "declare", *services_of(CHECKOUT)),
+        exposed=(sys.executable, "-m", "marketplace_runtime", "exposed", *services_of(CHECKOUT)),
         proxy=(sys.executable, "-m", "infra.lab.chaos.proxy"),
         repository=CHECKOUT,
     )
@@ -59,6 +68,7 @@ class Stack:
         self.ports = Ports(self.state.ports)
         self._links = Links(self.ports, faultable=faultable)
         self._passwords = Passwords(layout.passwords)
+        self._exposure: gateway.Exposure | None = None
         servers = self._servers = Servers(layout, programs.services, self.ports, self._passwords)
         self.state.providers, self.state.given = servers.providers, servers.given
         self._shared_settings = SharedSettings(
@@ -66,13 +76,16 @@ class Stack:
             stand_ins_port=self.ports.of("outside"),
             smtp_port=self.ports.of("smtp"),
             webhook_secret=webhook_secret(layout.directory / "webhook-secret"),
-            checkout_url=self._http("checkout"),
-            delivery_url=self._http("delivery"),
+            gateway_url=f"http://127.0.0.1:{self.ports.of(gateway.NAME)}",
             links=self._links,
         )
         self.broker, self.broker_urls = servers.broker_part(), servers.broker_urls
         self.databases = {name: servers.database_part(name) for name in programs.services}
         self.stand_ins = self._stand_ins()
+        self.gateway_configuration = self._gateway_configuration()
+        self.gateway = gateway.Gateway(
+            gateway.find_envoy(), self.gateway_configuration, self._read_exposure, layout.log(gateway.NAME)
+        )
         self.proxy = self._proxy() if faultable else None
         self._fill_state()
 
@@ -87,9 +100,10 @@ class Stack:
             database_url=self._links.routed_url(f"{name}:db", database.app),
             owner_url=self._links.routed_url(f"{name}:db", database.owner),
             broker_url=self._links.routed_url(f"{name}:broker", broker_url),
-            http_port=self.http_port(name),
+            http_port=self.http_port(name, number),
             ops_port=ops,
         )
+        self.gateway_port(name, number)
         self.save()
         return Program(
             name=replica,
@@ -101,44 +115,67 @@ class Stack:
             ready_url=f"http://127.0.0.1:{ops}/readyz",
         )
 
-    def http_port(self, service: str) -> int:
-        """Return the HTTP port of a service, which its replicas share."""
-        return self.ports.of(f"{service}-http")
+    def http_port(self, service: str, number: int) -> int:
+        """Return the HTTP port of one replica."""
+        return self.ports.of(f"{service}.{number}-http")
+
+    def gateway_port(self, service: str, number: int) -> int:
+        """Return the port at which the gateway reaches a replica: the link's port, if the stack is faultable."""
+        return self._links.port(f"gateway:{service}.{number}", "127.0.0.1", self.http_port(service, number))
 
     def ops_port(self, service: str, number: int) -> int:
         """Return the operations port of one replica."""
         return self.ports.of(f"{service}.{number}-ops")
+
+    async def open_links(self) -> None:
+        """Make a running fault proxy open the links to new replicas. If it is down, it opens them at its start."""
+        if self.state.proxy:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(urlopen, Request(f"{self.state.proxy}/links", method="POST"), timeout=5)  # noqa: S310 - our own proxy
 
     def remove_replica(self, name: str, number: int) -> None:
         """Remove a replica that no longer exists from the state file."""
         self.state.services[name].ops.pop(f"{name}.{number}", None)
         self.save()
 
+    async def _read_exposure(self) -> gateway.Exposure:
+        """Return the routes that the services expose. Raises `NotReady` with the reason if that fails."""
+        if self._exposure is None:
+            output = self.layout.directory / "exposed.json"
+            await self._run_to_end("exposed", self.programs.exposed, "Listing the services' routes", output=output)
+            self._exposure = gateway.Exposure.parse(output.read_text())
+        return self._exposure
+
     async def declare(self) -> None:
         """Declare the broker's topology, users and permissions. Raises `NotReady` with the reason if that fails."""
-        log = self.layout.log("declare")
-        log.unlink(missing_ok=True)
-        running = await spawn(
-            Command(
-                argv=self.programs.declare,
-                env=base_environment()
-                | {
-                    "PYTHONPATH": python_path(self.programs.repository),
-                    "BROKER_MANAGEMENT_URL": self.broker_urls.management,
-                    "SERVICE_PASSWORDS_FILE": str(self.layout.service_passwords),
-                },
-                cwd=self.layout.directory,
-                log=log,
-            )
+        environment = {
+            "BROKER_MANAGEMENT_URL": self.broker_urls.management,
+            "SERVICE_PASSWORDS_FILE": str(self.layout.service_passwords),
+        }
+        await self._run_to_end(
+            "declare", self.programs.declare, "Declaring the broker's topology", environment=environment
         )
+
+    async def _run_to_end(
+        self,
+        name: str,
+        argv: tuple[str, ...],
+        what: str,
+        *,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        output: Path | None = None,
+    ) -> None:
+        """Run a program to its end. Raises `NotReady` with the end of its log if it fails."""
+        log = self.layout.log(name)
+        log.unlink(missing_ok=True)
+        env = base_environment() | {"PYTHONPATH": python_path(self.programs.repository), **environment}
+        running = await spawn(Command(argv=argv, env=env, cwd=self.layout.directory, log=log, output=output))
         try:
             code = await running.wait()
         finally:
             running.kill()
         if code != 0:
-            raise NotReady(
-                f"Declaring the broker's topology failed with exit code {code}. {_log_tail(log)}".strip(), f"See {log}"
-            )
+            raise NotReady(f"{what} failed with exit code {code}. {_log_tail(log)}".strip(), f"See {log}")
 
     def save(self) -> None:
         """Write the state file, and the proxy's file of links."""
@@ -161,6 +198,11 @@ class Stack:
         }
         self.state.settings = given_settings()
         self.state.outside, self.state.issuer = self._shared_settings.stand_ins_url, self._shared_settings.issuer
+        self.state.gateway = {
+            "http": self._shared_settings.gateway_url,
+            "tls": f"https://127.0.0.1:{self.gateway_configuration.tls_port}",
+            "authority": str(self.gateway_configuration.authority),
+        }
         self.state.proxy = f"http://127.0.0.1:{self.ports.of('proxy')}" if self.proxy else ""
         self.state.secrets = {
             "passwords": str(self.layout.passwords),
@@ -173,7 +215,18 @@ class Stack:
         self.save()
 
     def _http(self, service: str) -> str:
-        return f"http://127.0.0.1:{self.http_port(service)}"
+        return f"http://127.0.0.1:{self.http_port(service, 1)}"
+
+    def _gateway_configuration(self) -> gateway.Configuration:
+        return gateway.Configuration(
+            directory=self.layout.directory / gateway.NAME,
+            stack=self.layout.name,
+            settings=gateway.GatewaySettings.of(os.environ),
+            issuer=self._shared_settings.issuer,
+            http_port=self.ports.of(gateway.NAME),
+            tls_port=self.ports.of("gateway-tls"),
+            admin_port=self.ports.of("gateway-admin"),
+        )
 
     def _stand_ins(self) -> Part:
         directory = self.layout.directory / "outside"

@@ -11,7 +11,7 @@ from infra.stack.passwords import write_private
 
 @dataclass
 class ServiceState:
-    """The addresses of one service: its public URL, and the operations URL of each replica."""
+    """The addresses of one service: the URL of its first replica, and the operations URL of each replica."""
 
     http: str
     ops: dict[str, str]
@@ -29,6 +29,8 @@ class StackState:
     broker: dict[str, str] = field(default_factory=dict)
     """URLs of the broker: `amqp` and `management` for the administrator, `audit_amqp` and `audit_management` for the
     read-only auditor."""
+    gateway: dict[str, str] = field(default_factory=dict)
+    """URLs of the gateway (`http`, `tls`), and the file with the certificate that clients must trust (`authority`)."""
     outside: str = ""
     """Base URL of the stand-ins, which are the part `outside`."""
     issuer: str = ""

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 
 from infra.stack.control_socket import Message
+from infra.stack.discovery import Discovery, Replica
 from infra.stack.errors import LocalError, NotReady, UnknownPart
-from infra.stack.maintenance_responder import MaintenanceResponder
+from infra.stack.gateway import Admin, Rejections
 from infra.stack.memory import resident_bytes
 from infra.stack.part import Part
 from infra.stack.process_monitor import ProcessMonitor, State
@@ -18,6 +19,7 @@ MAX_REPLICAS = 16
 MAX_START_ATTEMPTS = 3
 """Number of times that a server may end before it is ready. After that the start of the stack has failed."""
 READY_TIMEOUT_S = 60.0
+GATEWAY_CHECK_S = 1.0
 
 
 class Phase(StrEnum):
@@ -39,22 +41,27 @@ class Supervisor:
         self._status_changed = asyncio.Condition()
         self._notifications: set[asyncio.Task[None]] = set()
         self.stopped = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
         self.phase, self.why = Phase.STARTING, ""
-        servers = [stack.broker, *stack.databases.values(), stack.stand_ins, *([stack.proxy] if stack.proxy else [])]
+        self._discovery = Discovery(stack.gateway_configuration)
+        self._rejections = Rejections()
+        self._replicas: dict[str, dict[int, ProcessMonitor]] = {}
+        proxy = [stack.proxy] if stack.proxy else []
+        servers = [stack.gateway, stack.broker, *stack.databases.values(), stack.stand_ins, *proxy]
         self._servers = {part.name: self._monitor(part) for part in servers}
-        self._replicas: dict[str, dict[int, ProcessMonitor]] = {
-            name: {1: self._monitor(stack.service(name, 1))} for name in stack.programs.services
-        }
-        self._responders = {name: MaintenanceResponder(name, stack.http_port(name)) for name in self._replicas}
-        self._responder_tasks = [asyncio.create_task(self._run_responder(name)) for name in self._replicas]
+        for name in stack.programs.services:
+            self._replicas[name] = {1: self._replica_monitor(name, 1)}
 
     async def start(self) -> None:
         """Start everything. A `LocalError` is not raised, but reported in `phase` (FAILED) and `why`."""
+        self._discovery.update(self._registered())
+        self._watching = asyncio.create_task(self._watch_gateway())
         for server in self._servers.values():
             server.start()
         try:
             async with asyncio.TaskGroup() as group:
                 declared = group.create_task(self._declare())
+                group.create_task(self._servers[self._stack.gateway.name].wait_until_ready(MAX_START_ATTEMPTS))
                 for name in self._replicas:
                     group.create_task(self._start_service(name, declared))
         except* LocalError as errors:
@@ -64,13 +71,14 @@ class Supervisor:
             self._set_phase(Phase.READY)
 
     async def stop(self) -> None:
-        """Stop everything, the services first. A second call waits until the first has finished."""
+        """Stop everything: gateway, services, servers. A second call waits until the first has finished."""
         if self.phase is Phase.STOPPING:
             await self.stopped.wait()
             return
         self._set_phase(Phase.STOPPING)
-        for responder_task in self._responder_tasks:
-            responder_task.cancel()
+        if self._watching:
+            self._watching.cancel()
+        await self._servers[self._stack.gateway.name].close()
         service_monitors = [monitor for replicas in self._replicas.values() for monitor in replicas.values()]
         await asyncio.gather(*(monitor.close() for monitor in service_monitors))
         await asyncio.gather(*(monitor.close() for monitor in self._servers.values()))
@@ -88,6 +96,8 @@ class Supervisor:
             case {"do": "kill" | "pause" | "resume" | "start" | "stop" | "restart" as action, "part": str(part)}:
                 await asyncio.gather(*(self._carry_out(action, monitor) for monitor in self._monitors_of(part)))
                 yield self._status()
+            case {"do": "discovery"}:
+                yield {"replicas": await self._discovery.describe(self._registered())}
             case {"do": "scale", "service": str(service), "replicas": int(replicas)}:
                 await self._scale(service, replicas)
                 yield self._status()
@@ -124,6 +134,7 @@ class Supervisor:
         for monitor in list(self._replicas[name].values()):
             monitor.start()
             await monitor.wait_until_ready()
+        await self._discovery.wait_until_healthy(name)
 
     async def _carry_out(self, action: str, monitor: ProcessMonitor) -> None:
         if monitor.part.name in self._stack.state.given and action not in ("start", "resume"):
@@ -145,6 +156,8 @@ class Supervisor:
                     await monitor.wait_until_ready()
                     if monitor.part is self._stack.broker:
                         await self._stack.declare()  # the broker may have lost its data
+                    if (service := monitor.part.name.partition(".")[0]) in self._replicas:
+                        await self._discovery.wait_until_healthy(service)
             except TimeoutError:
                 name, status = monitor.part.name, monitor.status
                 log = self._stack.layout.log(name)
@@ -166,8 +179,9 @@ class Supervisor:
         added = []
         for number in range(1, replicas + 1):
             if number not in running:
-                running[number] = self._monitor(self._stack.service(service, number))
+                running[number] = self._replica_monitor(service, number)
                 added.append(running[number])
+        await self._stack.open_links()
         await asyncio.gather(*(self._carry_out("start", monitor) for monitor in added))
 
     def _monitors_of(self, name: str) -> Iterable[ProcessMonitor]:
@@ -197,32 +211,47 @@ class Supervisor:
         self.phase, self.why = phase, why
         self._on_change()
 
-    async def _run_responder(self, service: str) -> None:
-        """Run the maintenance responder, which answers at a service's port while no replica does."""
+    def _replica_monitor(self, service: str, number: int) -> ProcessMonitor:
+        """Return the monitor of a replica. Before it is stopped, the gateway must no longer send it requests."""
 
-        def ops_ports() -> list[int]:
-            return [self._stack.ops_port(service, number) for number in self._replicas[service]]
+        async def drain() -> None:
+            await self._discovery.wait_until_applied(service)
 
-        try:
-            await self._responders[service].answer_while_unserved(
-                lambda: self._is_served(service), ops_ports, self._status_changed
-            )
-        finally:
-            self._responders[service].stop_listening()
+        return ProcessMonitor(self._stack.service(service, number), on_change=self._on_change, drain=drain)
 
-    def _is_served(self, service: str) -> bool:
-        """Return whether a replica is ready or paused. A paused replica keeps its port open."""
-        states = {monitor.status.state for monitor in self._replicas[service].values()}
-        return bool(states & {State.READY, State.PAUSED})
+    def _registered(self) -> dict[str, list[Replica]]:
+        """Return the replicas of each service, as the gateway needs to know them."""
+        return {
+            service: [
+                Replica(
+                    service,
+                    monitor.part.name,
+                    self._stack.http_port(service, number),
+                    self._stack.gateway_port(service, number),
+                    monitor.status,
+                )
+                for number, monitor in replicas.items()
+            ]
+            for service, replicas in self._replicas.items()
+        }
+
+    async def _watch_gateway(self) -> None:
+        """Report it in the status if the gateway rejects an update of its configuration."""
+        admin, monitor = Admin(self._stack.gateway_configuration.admin_port), self._servers[self._stack.gateway.name]
+        known = ""
+        while True:
+            if monitor.status.state is not State.READY:
+                self._rejections.forget()
+            with contextlib.suppress(OSError):
+                await self._rejections.check(admin)
+            if (text := self._rejections.text) != known:
+                known = text
+                self._on_change()
+            await asyncio.sleep(GATEWAY_CHECK_S)
 
     def _on_change(self) -> None:
-        """Notify all watchers of a change.
-
-        Maintenance responders of services that are served again stop at once, before the watchers run.
-        """
-        for service, responder in self._responders.items():
-            if self._is_served(service):
-                responder.stop_listening()
+        """Tell the gateway which replicas take requests, at once, and then notify all watchers."""
+        self._discovery.update(self._registered())
         task = asyncio.ensure_future(self._notify())
         self._notifications.add(task)
         task.add_done_callback(self._notifications.discard)
@@ -241,6 +270,9 @@ class Supervisor:
 
     def _status(self) -> Message:
         statuses = {name: monitor.status for name, monitor in self._all_monitors().items()}
+        gateway = self._stack.gateway.name
+        if statuses[gateway].state is State.READY:
+            statuses[gateway] = replace(statuses[gateway], why=self._rejections.text)
         all_ready = all(each.state is State.READY for each in statuses.values())
         return {
             "stack": self._stack.layout.name,

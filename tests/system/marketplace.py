@@ -65,8 +65,8 @@ class Person:
         self.headers = {"Authorization": f"Bearer {token}"}
 
     async def request(self, method: str, service: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """Send a request. Returns the status and the JSON of the answer."""
-        url = self._visit.base(service) + path
+        """Send a request: to the gateway, or to the service itself if only operators may. Returns status and JSON."""
+        url = self._visit.base(service if path.startswith("/ops/") else "gateway") + path
         async with self._visit.http.request(method, url, json=body, headers=self.headers | headers) as answer:
             return answer.status, await answer.json(content_type=None)
 
@@ -115,8 +115,10 @@ class Visit:
         await self._stack.aclose()
 
     def base(self, service: str) -> str:
+        """Return the address of the first replica of a service, or of the stand-ins (`outside`) or the gateway."""
         state = self.marketplace.state
-        return str(state["outside"] if service == "outside" else state["services"][service]["http"])
+        addresses = {"outside": state["outside"], "gateway": state["gateway"]["http"]}
+        return str(addresses.get(service) or state["services"][service]["http"])
 
     async def person(self, *roles: str, name: str = "person") -> Person:
         subject = f"{name}-{uuid4().hex[:12]}"

@@ -41,7 +41,7 @@ async def is_unavailable(
 ) -> None:
     """Assert that the service answers 503 with Retry-After."""
     answer = await well_formed_answer(
-        visit, method, service, path or readable_path(service, person), headers=person.headers, json=body
+        visit, method, "gateway", path or readable_path(service, person), headers=person.headers, json=body
     )
     assert (answer.status, answer.slug) == (503, "unavailable")
     assert 0 < int(answer.headers["Retry-After"]) <= 60

@@ -125,11 +125,13 @@ def _seconds_to_next_fault(outcome: Outcome, others: Sequence[Outcome], run_end:
 
 
 def _part_type(part: str) -> str:
-    if part in ("broker", "outside", "traffic"):
+    if part in ("broker", "gateway", "outside", "traffic"):
         return f"the {part}"
     if part.endswith("-db"):
         return "a database"
     service, _, peer = part.partition(":")
+    if service == "gateway":
+        return "a link of the gateway"
     return f"a link to the {peer}" if peer else "a service" if "-" not in service else service
 
 

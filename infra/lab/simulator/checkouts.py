@@ -11,7 +11,7 @@ BACKOFF_FROM_S, BACKOFF_TO_S = 0.2, 3.0
 
 
 async def check_out(
-    person: Person, cart: str, book: OrderBook, key: str, *, intended_at: float, timeout_s: float
+    person: Person, gateway: str, book: OrderBook, key: str, *, intended_at: float, timeout_s: float
 ) -> str | None:
     """Return the order's id, or None if the checkout was refused or no answer came within `timeout_s`.
 
@@ -23,7 +23,7 @@ async def check_out(
     while True:
         answer = await person.client.send(
             "POST",
-            f"{cart}/carts/{person.id}/checkout",
+            f"{gateway}/carts/{person.id}/checkout",
             label="checkout",
             json={},
             key=key,

@@ -49,7 +49,7 @@ async def read_journals(shop: Shop, people: dict[str, Person], orders: Iterable[
     """Record the journals of these orders. Orders whose journal cannot be read in time keep what is known so far."""
 
     async def read(order: Order) -> None:
-        url = f"{shop.endpoints.checkout}/orders/{order.id}/journal"
+        url = f"{shop.endpoints.gateway}/orders/{order.id}/journal"
         answer = await people[order.customer].client.send("GET", url, label="journal", expected=(404,))
         if answer.ok:
             order.saw_journal(answer.body["entries"])
@@ -66,7 +66,7 @@ async def _repeat_unanswered(shop: Shop, people: dict[str, Person]) -> None:
 
     async def resolve(key: str) -> None:
         person = people[shop.book.unanswered[key].customer]
-        await check_out(person, shop.endpoints.cart, shop.book, key, intended_at=time.monotonic(), timeout_s=0)
+        await check_out(person, shop.endpoints.gateway, shop.book, key, intended_at=time.monotonic(), timeout_s=0)
 
     await run_concurrently(resolve, list(shop.book.unanswered))
 
@@ -76,7 +76,7 @@ async def _update_statuses(shop: Shop, person: Person) -> None:
     pending = {order.id for order in shop.book.pending() if order.customer == person.id}
     query = {"limit": "100"}
     while pending:
-        answer = await person.client.send("GET", f"{shop.endpoints.checkout}/orders", label="orders", query=query)
+        answer = await person.client.send("GET", f"{shop.endpoints.gateway}/orders", label="orders", query=query)
         if not answer.ok:
             return
         for item in answer.body.get("items", []):

@@ -72,7 +72,7 @@ class Session:
                 await self._browse(step, intended_at)
             case ViewProduct(place=place):
                 product = self._shop.shelf[place]
-                url = f"{self._shop.endpoints.catalog}/products/{product.id}"
+                url = f"{self._shop.endpoints.gateway}/products/{product.id}"
                 await self._request_as_customer("GET", url, "product", intended_at)
             case Put(place=place, quantity=quantity):
                 product_id = self._shop.shelf[place].id
@@ -102,7 +102,7 @@ class Session:
 
     @property
     def _cart_url(self) -> str:
-        return f"{self._shop.endpoints.cart}/carts/{self._customer.id}"
+        return f"{self._shop.endpoints.gateway}/carts/{self._customer.id}"
 
     async def _set_quantity(self, product_id: str, quantity: int, intended_at: float) -> None:
         """Set the quantity of a product in the cart. 0 removes it."""
@@ -157,7 +157,7 @@ class Session:
             query["category"] = step.category
         if step.search is not None:
             query["search"] = step.search
-        url = f"{self._shop.endpoints.catalog}/products"
+        url = f"{self._shop.endpoints.gateway}/products"
         for _ in range(step.pages):
             answer = await self._request_as_customer("GET", url, "products", intended_at, query=query)
             cursor = answer.body.get("next_cursor")
@@ -171,7 +171,7 @@ class Session:
         self._shop.book.note_checkout(key, self._customer.id, wall_clock)
         self._order_id = await check_out(
             self._customer,
-            self._shop.endpoints.cart,
+            self._shop.endpoints.gateway,
             self._shop.book,
             key,
             intended_at=intended_at,
@@ -182,7 +182,7 @@ class Session:
 
     async def _status(self, intended_at: float) -> str:
         """Return the order's status, or "" while checkout does not have the order yet."""
-        url = f"{self._shop.endpoints.checkout}/orders/{self._order_id}"
+        url = f"{self._shop.endpoints.gateway}/orders/{self._order_id}"
         answer = await self._request_as_customer("GET", url, "order", intended_at, expected=(404,))
         return str(answer.body["status"]) if answer.ok else ""
 
@@ -194,7 +194,7 @@ class Session:
                 raise SessionEndedError
             intended_at = time.monotonic() + 0.2
             await asyncio.sleep(0.2)
-        url = f"{self._shop.endpoints.checkout}/orders/{self._order_id}/cancel"
+        url = f"{self._shop.endpoints.gateway}/orders/{self._order_id}/cancel"
         now = time.monotonic()
         await self._request_as_customer("POST", url, "cancel", now, {}, key=key, expected=(404, 409))
 
@@ -204,7 +204,7 @@ class Session:
         product = self._shop.shelf[place]
         return await self._shop.seller.client.send(
             "POST",
-            f"{self._shop.endpoints.catalog}/products/{product.id}/{action}",
+            f"{self._shop.endpoints.gateway}/products/{product.id}/{action}",
             label=action,
             json=json,
             key=key,
@@ -226,7 +226,7 @@ class Session:
         self._shop.book.note_listing(key, AMPLE_UNITS)
         answer = await self._shop.seller.client.send(
             "POST",
-            f"{self._shop.endpoints.catalog}/products",
+            f"{self._shop.endpoints.gateway}/products",
             label="products",
             json=new_product(product.name, product.category, product.price),
             key=key,

@@ -78,7 +78,7 @@ async def open_shop(
         body = new_product(product.name, product.category, product.price, stock)
         key = f"{run_id}-{traffic.seed}-{place}"
         book.note_listing(key, stock)
-        answer = await _retry_until_ok(seller.client, "POST", f"{endpoints.catalog}/products", body, key)
+        answer = await _retry_until_ok(seller.client, "POST", f"{endpoints.gateway}/products", body, key)
         product.id = str(answer.body["product_id"])
         book.note_listed(key, product.id)
 
@@ -100,7 +100,7 @@ async def open_shop(
     prober = await person("prober")
 
     async def probe(product: Product) -> None:
-        item = f"{endpoints.cart}/carts/{prober.id}/items/{product.id}"
+        item = f"{endpoints.gateway}/carts/{prober.id}/items/{product.id}"
         await _retry_until_ok(prober.client, "PUT", item, {"quantity": 1})
         await _retry_until_ok(prober.client, "DELETE", item)
 
@@ -140,8 +140,8 @@ async def _register(person: Person, endpoints: Endpoints) -> None:
         "postal_code": "34117",
         "country": "DE",
     }
-    await _retry_until_ok(person.client, "PUT", f"{endpoints.notifications}/contacts/{person.id}", contact)
-    await _retry_until_ok(person.client, "PUT", f"{endpoints.delivery}/addresses/{person.id}", address)
+    await _retry_until_ok(person.client, "PUT", f"{endpoints.gateway}/contacts/{person.id}", contact)
+    await _retry_until_ok(person.client, "PUT", f"{endpoints.gateway}/addresses/{person.id}", address)
 
 
 async def _retry_until_ok(

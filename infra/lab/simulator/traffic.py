@@ -16,11 +16,8 @@ Profile = Literal["mixed", "buyers"]
 class Endpoints:
     """Base URLs without a trailing slash."""
 
-    catalog: str
-    cart: str
-    checkout: str
-    delivery: str
-    notifications: str
+    gateway: str
+    """All of the services' APIs."""
     issuer: str
     """Base URL for OIDC discovery, such as http://127.0.0.1:9000/identity."""
     ops: dict[str, str]
@@ -29,15 +26,10 @@ class Endpoints:
     @classmethod
     def of(cls, state: StackState) -> Self:
         """Return the endpoints of a stack on this machine."""
-        services = state.services
         return cls(
-            catalog=services["catalog"].http,
-            cart=services["cart"].http,
-            checkout=services["checkout"].http,
-            delivery=services["delivery"].http,
-            notifications=services["notifications"].http,
+            gateway=state.gateway["http"],
             issuer=state.issuer,
-            ops={name: next(iter(each.ops.values())) for name, each in services.items()},
+            ops={name: next(iter(each.ops.values())) for name, each in state.services.items()},
         )
 
 

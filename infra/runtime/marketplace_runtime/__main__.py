@@ -1,8 +1,9 @@
-"""Runs admin commands: `python -m marketplace_runtime describe | openapi | declare | plan | apply SERVICE…`.
+"""Runs admin commands: `python -m marketplace_runtime describe | exposed | openapi | declare | plan | apply SERVICE…`.
 
-`describe` prints the services' subscriptions and events as JSON, and `openapi` their OpenAPI documents. The others
-concern the topology on the broker. `plan` prints how it differs from the services' tables. `declare` imports it, and
-fails if differences are left. `apply` imports it, removes surplus bindings, and prints the differences that are left.
+`describe` prints the services' subscriptions and events as JSON, `exposed` the routes for a gateway, and `openapi` the
+OpenAPI documents. The others concern the topology on the broker. `plan` prints how it differs from the services'
+tables. `declare` imports it, and fails if differences are left. `apply` imports it, removes surplus bindings, and
+prints the differences that are left.
 """
 
 import asyncio
@@ -11,13 +12,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from pydantic_settings import BaseSettings
 
-from marketplace_runtime.service import load_services, openapi_of
+from marketplace_runtime.service import Service, load_services, openapi_of
 from marketplace_runtime.topology import TopologyError, apply, definitions, format_plan
 
-USAGE = "usage: python -m marketplace_runtime describe | openapi | declare | plan | apply SERVICE…"
+USAGE = "usage: python -m marketplace_runtime describe | exposed | openapi | declare | plan | apply SERVICE…"
 
 
 class AdminSettings(BaseSettings):
@@ -39,6 +41,8 @@ def main(arguments: list[str]) -> int:
                 for each in load_services(names)
             ]
             print(json.dumps(described, indent=2))
+        case ["exposed", *names] if names:
+            print(json.dumps(_exposed(load_services(names)), indent=2))
         case ["openapi", *names] if names:
             print(json.dumps({each.name: openapi_of(each) for each in load_services(names)}, indent=2))
         case [("declare" | "plan" | "apply") as step, *names] if names:
@@ -51,6 +55,15 @@ def main(arguments: list[str]) -> int:
             print(USAGE, file=sys.stderr)
             return 2
     return 0
+
+
+def _exposed(services: Sequence[Service]) -> dict[str, Any]:
+    naming = services[0].naming
+    return {
+        "problem_type_prefix": naming.problem_type_prefix,
+        "audience": naming.token_audience,
+        "services": {each.name: [asdict(route) for route in each.exposed_routes] for each in services},
+    }
 
 
 async def _run_topology_step(step: str, services: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ def declaring(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Declaring:
 
     def stack(program: str) -> Stack:
         this = (sys.executable, "-c", program)
-        return Stack(layout("declaring"), Programs(["cart"], lambda _: this, this, this, this, CHECKOUT))
+        return Stack(layout("declaring"), Programs(["cart"], lambda _: this, this, this, this, this, CHECKOUT))
 
     return stack
 

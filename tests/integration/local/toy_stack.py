@@ -2,8 +2,10 @@
 
 import asyncio
 import http.server
+import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 from infra.stack.environment import services_of
@@ -13,27 +15,39 @@ from infra.stack.stack import Programs
 
 ME = str(Path(__file__).resolve())
 SERVICES = ["catalog", "delivery"]
+EXPOSED = {
+    "problem_type_prefix": "urn:problem:toy:",
+    "audience": "toy",
+    "services": {
+        name: [{"method": "GET", "path": f"/{name}/{{id}}", "needs_token": False, "role": None, "cost": 1}]
+        for name in SERVICES
+    },
+}
 
 
 class Toy(http.server.BaseHTTPRequestHandler):
-    """Answers 200 on every path except /crash."""
+    """Answers with its process id on every path except /crash."""
 
     def do_GET(self) -> None:
         if self.path == "/crash":
             os._exit(3)
         self.send_response(200)
         self.end_headers()
+        self.wfile.write(str(os.getpid()).encode())
 
 
 def main() -> None:
     if sys.argv[1] == "--serve":
-        port = int(os.environ.get("OPS_PORT") or os.environ["OUTSIDE_PORT"])
-        http.server.ThreadingHTTPServer(("127.0.0.1", port), Toy).serve_forever()
+        for name in {"HTTP_PORT", "OPS_PORT", "OUTSIDE_PORT"} & os.environ.keys():
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ[name])), Toy)
+            threading.Thread(target=server.serve_forever).start()
+        return
     programs = Programs(
         services=SERVICES,
         service=lambda _: (sys.executable, ME, "--serve"),
         stand_ins=(sys.executable, ME, "--serve"),
         declare=(sys.executable, "-c", ""),
+        exposed=(sys.executable, "-c", f"print({json.dumps(EXPOSED)!r})"),
         proxy=(sys.executable, "-m", "infra.lab.chaos.proxy"),
         repository=CHECKOUT,
     )

@@ -16,7 +16,14 @@ from aiohttp import web
 from infra.lab.simulator import Endpoints
 
 CALLER = web.RequestKey("caller", str)
-SERVICES = ("catalog", "cart", "checkout", "delivery", "notifications")
+SERVICES = {
+    "products": "catalog",
+    "carts": "cart",
+    "orders": "checkout",
+    "addresses": "delivery",
+    "contacts": "notifications",
+}
+"""The service that serves each kind of resource."""
 
 
 @dataclass
@@ -60,28 +67,28 @@ class FakeMarket:
     async def open(self, issuer: str) -> AsyncIterator[Endpoints]:
         app = web.Application(middlewares=[self._judge])
         add = app.router.add_route
-        add("GET", "/catalog/products", self._list)
-        add("POST", "/catalog/products", self._create)
-        add("GET", "/catalog/products/{id}", self._product)
-        add("POST", "/catalog/products/{id}/{what}", self._product)
-        add("GET", "/cart/carts/{customer}", self._cart)
-        add("PUT", "/cart/carts/{customer}/items/{id}", self._put)
-        add("DELETE", "/cart/carts/{customer}/items/{id}", self._delete)
-        add("POST", "/cart/carts/{customer}/checkout", self._check_out)
-        add("GET", "/checkout/orders", self._orders)
-        add("GET", "/checkout/orders/{id}", self._order)
-        add("GET", "/checkout/orders/{id}/journal", self._journal)
-        add("POST", "/checkout/orders/{id}/cancel", self._cancel)
-        add("PUT", "/delivery/addresses/{person}", self._ok)
-        add("PUT", "/notifications/contacts/{person}", self._ok)
+        add("GET", "/products", self._list)
+        add("POST", "/products", self._create)
+        add("GET", "/products/{id}", self._product)
+        add("POST", "/products/{id}/{what}", self._product)
+        add("GET", "/carts/{customer}", self._cart)
+        add("PUT", "/carts/{customer}/items/{id}", self._put)
+        add("DELETE", "/carts/{customer}/items/{id}", self._delete)
+        add("POST", "/carts/{customer}/checkout", self._check_out)
+        add("GET", "/orders", self._orders)
+        add("GET", "/orders/{id}", self._order)
+        add("GET", "/orders/{id}/journal", self._journal)
+        add("POST", "/orders/{id}/cancel", self._cancel)
+        add("PUT", "/addresses/{person}", self._ok)
+        add("PUT", "/contacts/{person}", self._ok)
         add("GET", "/{service}/ops/counts", self._counts)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        bases = {service: f"{url}/{service}" for service in SERVICES}
-        yield Endpoints(**bases, issuer=issuer, ops=bases)
+        ops = {service: f"{url}/{service}" for service in SERVICES.values()}
+        yield Endpoints(gateway=url, issuer=issuer, ops=ops)
         for task in self.tasks:
             task.cancel()
         await runner.cleanup()
@@ -90,7 +97,8 @@ class FakeMarket:
     async def _judge(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        service = request.path.split("/")[1]
+        resource = request.path.split("/")[1]
+        service = SERVICES.get(resource, resource)
         self.requests[f"{request.method} {service}"] += 1
         if service in self.down:
             return web.json_response({"type": "urn:problem:down"}, status=503)

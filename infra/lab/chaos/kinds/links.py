@@ -1,4 +1,4 @@
-"""Network faults between a service and its broker, its database or a stand-in. The fault proxy causes them."""
+"""Network faults between a service and the gateway, its broker, its database or a stand-in, by the fault proxy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,9 @@ from infra.lab.chaos.fault import Fault, Kind, ResourceNeeds
 from infra.lab.chaos.kinds.dials import DIAL_PARTS, SECOND_CHOICE
 from infra.lab.chaos.site import Site
 from infra.stack import LocalError
+
+GATEWAY = "gateway"
+"""A part `gateway:cart` stands for the gateway's connections to all replicas of a service."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,16 @@ class LinkFault(Kind):
         return {} if self.value is True else {self.toxic: self.value}
 
     def parts(self, services: Sequence[str]) -> list[str]:
-        return [*(f"{service}:{peer}" for service in services for peer in ("broker", "db")), *DIAL_PARTS]
+        own = [f"{service}:{peer}" for service in services for peer in ("broker", "db")]
+        return [*own, *(f"{GATEWAY}:{service}" for service in services), *DIAL_PARTS]
 
     def random_parts(self, services: Sequence[str]) -> list[str]:
         return [part for part in self.parts(services) if part not in SECOND_CHOICE]
 
     def needed_resources(self, part: str) -> ResourceNeeds:
         service, _, peer = part.partition(":")
+        if service == GATEWAY:
+            return ResourceNeeds(exclusive=frozenset({part}), shared=frozenset({GATEWAY, peer}))
         ends = {service, f"{service}-db" if peer == "db" else "broker"} if peer else {"outside", "broker"}
         return ResourceNeeds(exclusive=frozenset({part}), shared=frozenset(ends))
 
@@ -57,7 +63,8 @@ class LinkFault(Kind):
 
     async def _read_counter(self, site: Site, fault: Fault) -> int:
         links = await site.request("GET", f"{site.state.proxy}/links")
-        return int(links.get(fault.part, {"counts": {}})["counts"].get(self.counter, 0))
+        counts = [link["counts"] for name, link in links.items() if fault.part in (name, name.rpartition(".")[0])]
+        return sum(int(each.get(self.counter, 0)) for each in counts)
 
 
 def _link(site: Site, fault: Fault) -> str:

@@ -31,7 +31,7 @@ class ProcessFault(Kind):
     def parts(self, services: Sequence[str]) -> list[str]:
         if self.only_services:
             return list(services)
-        return [*services, *(f"{service}-db" for service in services), "broker", "outside"]
+        return [*services, *(f"{service}-db" for service in services), "broker", "gateway", "outside"]
 
     def server(self, part: str) -> str:
         return part

@@ -31,7 +31,7 @@ class Burst(Kind):
         return ["traffic"]
 
     def needed_resources(self, part: str) -> ResourceNeeds:
-        return ResourceNeeds(exclusive=frozenset({"traffic"}), shared=frozenset({"cart"}))
+        return ResourceNeeds(exclusive=frozenset({"traffic"}), shared=frozenset({"cart", "gateway"}))
 
     async def begin(self, site: Site, fault: Fault) -> None:
         buyers, exit_stack = int(self.option(fault, "buyers")), site.exit_stack_of(fault.id)

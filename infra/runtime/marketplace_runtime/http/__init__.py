@@ -10,7 +10,7 @@ from marketplace_runtime.http.pages import Cursor, Page, PageSize, PersonPath
 from marketplace_runtime.http.problems import Conflict, Forbidden, NotFound, Problem, Unavailable, Unprocessable
 from marketplace_runtime.http.server import listen
 from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
-from marketplace_runtime.http.unit_of_work import Router, Tx, shed_last
+from marketplace_runtime.http.unit_of_work import Router, Tx, required_role, shed_last
 
 __all__ = [
     "NOT_FOUND_OR_NOT_OWNED",
@@ -40,5 +40,6 @@ __all__ = [
     "listen",
     "openapi",
     "require_owner",
+    "required_role",
     "shed_last",
 ]

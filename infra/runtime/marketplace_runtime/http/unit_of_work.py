@@ -86,7 +86,7 @@ class TransactionalRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint = super().get_route_handler()
-        bearers = [each.call for each in _walk_dependencies(self.dependant) if isinstance(each.call, Bearer)]
+        bearers = _bearers(self)
         has_body, is_post = self.body_field is not None, "POST" in (self.methods or ())
         may_have_body = not _is_read_only(self)
 
@@ -184,6 +184,16 @@ def _default_priority(route: APIRoute) -> Priority:
 
 def _is_read_only(route: APIRoute) -> bool:
     return (route.methods or set()) <= {"GET", "HEAD"}
+
+
+def required_role(route: APIRoute) -> tuple[bool, str | None]:
+    """Return whether the route's endpoint needs a token, and the role that the token must have, if any."""
+    bearers = _bearers(route)
+    return bool(bearers), next((each.role for each in bearers if each.role is not None), None)
+
+
+def _bearers(route: APIRoute) -> list[Bearer]:
+    return [each.call for each in _walk_dependencies(route.dependant) if isinstance(each.call, Bearer)]
 
 
 def _walk_dependencies(dependant: Dependant) -> Iterator[Dependant]:

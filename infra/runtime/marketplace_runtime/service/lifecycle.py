@@ -86,7 +86,7 @@ async def _run(service: Service, settings: Settings) -> None:
         async with listen(app, settings.http_host, settings.ops_port):
             await migrate_or_wait(service, settings, database, stop)
             if not stop.is_set():
-                http = listen(app, settings.http_host, settings.http_port, shared=True)
+                http = listen(app, settings.http_host, settings.http_port)
                 background = [
                     run_maintenance(database, settings.retention_days),
                     sample_gauges(request_database),

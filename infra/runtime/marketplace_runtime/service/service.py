@@ -10,6 +10,7 @@ from marketplace_runtime.consumer import Subscription
 from marketplace_runtime.database import Transaction, declaration_of
 from marketplace_runtime.events import Event, Naming
 from marketplace_runtime.http import Router
+from marketplace_runtime.service.exposure import Exposed, check_exposed
 from marketplace_runtime.service.sweeping import Sweep
 from marketplace_runtime.topology import Wiring
 
@@ -28,6 +29,8 @@ class Service:
     migrations: Path
     """Alembic's directory: its `versions` create the service's own tables."""
     routes: Router | None = None
+    exposed: Sequence[Sequence[Exposed]] = ()
+    """Those of the `routes` that a gateway exposes to clients: `anyone("GET /products")`, `caller("GET /orders")`."""
     clients: Callable[[], AbstractAsyncContextManager[Any]] | None = None
     """Opens what `call` functions use for external calls; entered once, at start."""
     sweeps: Sequence[Sweep] = ()
@@ -36,6 +39,7 @@ class Service:
     """Rebuilds a read model from its journal, on an operator's request. Returns the number of its aggregates."""
 
     def __post_init__(self) -> None:
+        check_exposed(self.name, self.exposed_routes, self.routes)
         for event in self.publishes:
             if event.internal or event.publisher != self.name:
                 raise TypeError(
@@ -60,6 +64,11 @@ class Service:
                 # If several subscriptions handle the event, `internal_subscriptions` names only the last of them.
                 if reaction.event.internal and self.internal_subscriptions[reaction.event.type] != each.name:
                     raise TypeError(f"{self.name} handles {reaction.event.type} in two subscriptions: keep one")
+
+    @property
+    def exposed_routes(self) -> list[Exposed]:
+        """Return the routes that a gateway exposes."""
+        return [route for group in self.exposed for route in group]
 
     @property
     def use_cases(self) -> list[Callable[..., Awaitable[Any]]]:

@@ -21,9 +21,9 @@ class Settings(BaseSettings):
     broker_url: SecretStr
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8000, ge=1, le=65535)
-    """The port that all replicas on a machine share."""
+    """The port for clients. Each replica has its own. It is served once the replica has started."""
     ops_port: int = Field(default=9000, ge=1, le=65535)
-    """The port of this replica alone, with the same routes."""
+    """The port for operators, with the same routes. It is served from the beginning."""
     oidc_issuer: str
     oidc_audience: str | None = None
     """The audience of tokens. Default: the audience that the application's `Naming` defines."""

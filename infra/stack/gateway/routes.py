@@ -1,0 +1,167 @@
+"""Builds the gateway's routes from the routes that the services expose."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from infra.stack.gateway.exposure import ExposedRoute, Exposure
+from infra.stack.gateway.settings import GatewaySettings
+from infra.stack.gateway.wire import Document, discovery_response, extension
+
+ROUTES = "public"
+MAX_REQUEST_S = 15
+"""Maximum time for the answer to a request, its retries included. The services' own limit is lower."""
+REPEATABLE_METHODS = ("GET", "PUT", "DELETE")
+USER_HEADER = "x-verified-user"
+"""Request header in which the verifier of tokens passes the user to the rate limits. Services do not receive it."""
+TOKEN = "token"  # noqa: S105 - the name of a metadata key
+"""Key of the metadata in which the verifier of tokens passes the token's claims to the check of roles."""
+
+RATE_LIMITS, COST = "rate_limits", "cost"
+"""Key of a route's metadata with the number of requests as which one counts."""
+REQUIRED, OPTIONAL = "required", "optional"
+"""Names of the requirements on a request's token. With an optional one, an invalid token is the same as none."""
+ANYTHING_ONCE = "connect-failure,refused-stream,reset-before-request"
+"""Failures after which the upstream cannot have received the request."""
+ANYTHING_REPEATABLE = f"{ANYTHING_ONCE},reset"
+
+
+def route_configuration(exposure: Exposure, settings: GatewaySettings) -> Document:
+    """Return the response of the route discovery service."""
+    virtual_host = {
+        "name": ROUTES,
+        "domains": ["*"],
+        "routes": [*_routes(exposure), _refusal({"prefix": "/"}, 404)],
+        "request_headers_to_remove": [USER_HEADER],
+        "typed_per_filter_config": {"envoy.filters.http.cors": _cors(settings)},
+    }
+    return discovery_response(
+        {
+            "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+            "name": ROUTES,
+            "virtual_hosts": [virtual_host],
+        }
+    )
+
+
+def _routes(exposure: Exposure) -> Iterable[Document]:
+    by_path: dict[str, list[ExposedRoute]] = defaultdict(list)
+    for route in exposure.routes:
+        by_path[route.path].append(route)
+    for path in sorted(by_path, key=_literal_paths_first):
+        for route in by_path[path]:
+            yield from _variants(route)
+        yield _method_not_allowed(path, by_path[path])
+
+
+def _literal_paths_first(path: str) -> tuple[bool, str]:
+    return "{" in path, path
+
+
+def _variants(route: ExposedRoute) -> Iterable[Document]:
+    """Yield a route that is retried after any failure, if repeating it does no harm, and one that is not."""
+    if route.method in REPEATABLE_METHODS:
+        yield _route(route, ANYTHING_REPEATABLE)
+        return
+    yield _route(route, ANYTHING_REPEATABLE, {"name": "idempotency-key", "present_match": True})
+    yield _route(route, ANYTHING_ONCE)
+
+
+def _route(route: ExposedRoute, retry_on: str, *headers: Document) -> Document:
+    method = {"name": ":method", "string_match": {"exact": route.method}}
+    return {
+        "match": _path_match(route.path) | {"headers": [method, *headers]},
+        "route": {
+            "cluster": route.service,
+            "timeout": f"{MAX_REQUEST_S}s",
+            "retry_policy": {
+                "retry_on": retry_on,
+                "num_retries": 3,
+                "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+                "retry_host_predicate": [
+                    extension(
+                        "envoy.retry_host_predicates.previous_hosts",
+                        "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+                    )
+                ],
+                "host_selection_retry_max_attempts": 3,
+            },
+        },
+        "metadata": _cost(route.cost),
+        "typed_per_filter_config": _access(route),
+    }
+
+
+def _path_match(path: str) -> Document:
+    if "{" not in path:
+        return {"path": path}
+    literals = map(re.escape, re.split(r"\{\w+\}", path))
+    return {"safe_regex": {"regex": "[^/]+".join(literals)}}
+
+
+def _access(route: ExposedRoute) -> Document:
+    checks = _token_requirement(REQUIRED if route.needs_token else OPTIONAL)
+    if not route.cost:
+        checks["envoy.filters.http.local_ratelimit"] = {
+            "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
+            "disabled": True,
+        }
+    if route.role:
+        checks["envoy.filters.http.rbac"] = {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
+            "rbac": {"rules": _require_role(route.role)},
+        }
+    return checks
+
+
+def _token_requirement(name: str) -> Document:
+    return {
+        "envoy.filters.http.jwt_authn": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig",
+            "requirement_name": name,
+        }
+    }
+
+
+def _require_role(role: str) -> Document:
+    has_role = {
+        "filter": "envoy.filters.http.jwt_authn",
+        "path": [{"key": TOKEN}, {"key": "roles"}],
+        "value": {"list_match": {"one_of": {"string_match": {"exact": role}}}},
+    }
+    return {
+        "action": "ALLOW",
+        "policies": {
+            role: {"permissions": [{"any": True}], "principals": [{"sourced_metadata": {"metadata_matcher": has_role}}]}
+        },
+    }
+
+
+def _method_not_allowed(path: str, routes: Sequence[ExposedRoute]) -> Document:
+    methods = ", ".join(sorted(route.method for route in routes))
+    allow = {"header": {"key": "Allow", "value": methods}}
+    return _refusal(_path_match(path), 405) | {"response_headers_to_add": [allow]}
+
+
+def _refusal(match: Document, status: int) -> Document:
+    return {
+        "match": match,
+        "direct_response": {"status": status},
+        "metadata": _cost(1),
+        "typed_per_filter_config": _token_requirement(OPTIONAL),
+    }
+
+
+def _cost(cost: int) -> Document:
+    return {"filter_metadata": {RATE_LIMITS: {COST: cost}}}
+
+
+def _cors(settings: GatewaySettings) -> Document:
+    return {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": [{"exact": origin} for origin in settings.cors_origins],
+        "allow_methods": "GET, POST, PUT, DELETE",
+        "allow_headers": "authorization, content-type, idempotency-key, if-none-match, request-timeout, traceparent",
+        "expose_headers": "deprecation, etag, link, location, ratelimit, ratelimit-policy, retry-after, sunset",
+        "max_age": "600",
+    }

@@ -1,0 +1,49 @@
+"""Builds the Lua script that translates headers for which Envoy has no setting of its own."""
+
+from infra.stack.gateway.settings import GatewaySettings
+
+GRACE_MS = 1000
+"""Milliseconds that the gateway waits longer than a client's Request-Timeout, for the service's own answer."""
+
+
+def headers_script(settings: GatewaySettings) -> str:
+    """Return the script.
+
+    Requests: the gateway waits for a response hardly longer than the client does (Request-Timeout).
+    Responses: rate limits are reported as the IETF's draft defines it (RateLimit, RateLimit-Policy), and with 429 also
+    as Retry-After.
+    """
+    user_window_s, address_window_s = (
+        -(-burst // rate)
+        for burst, rate in (
+            (settings.user_burst, settings.user_rate),
+            (settings.address_burst, settings.address_rate),
+        )
+    )
+    return f"""
+function envoy_on_request(handle)
+  local seconds = tonumber(handle:headers():get("request-timeout") or "")
+  if seconds and seconds >= 0 and seconds < 100000 then
+    handle:headers():replace("x-envoy-upstream-rq-timeout-ms", string.format("%d", seconds * 1000 + {GRACE_MS}))
+  end
+end
+
+function envoy_on_response(handle)
+  local headers = handle:headers()
+  local limit = headers:get("x-ratelimit-limit")
+  if limit == nil then
+    return
+  end
+  local is_user = handle:streamInfo():dynamicMetadata():get("envoy.filters.http.jwt_authn") ~= nil
+  local name, window = "address", {address_window_s}
+  if is_user then
+    name, window = "user", {user_window_s}
+  end
+  local reset = headers:get("x-ratelimit-reset")
+  headers:add("ratelimit-policy", string.format('"%s";q=%s;w=%d', name, limit, window))
+  headers:add("ratelimit", string.format('"%s";r=%s;t=%s', name, headers:get("x-ratelimit-remaining"), reset))
+  if headers:get(":status") == "429" then
+    headers:replace("retry-after", string.format("%d", math.max(1, tonumber(reset))))
+  end
+end
+"""

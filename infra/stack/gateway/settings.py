@@ -1,0 +1,49 @@
+"""Defines the gateway's settings, which it reads from the environment of `./marketplace up`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from infra.stack.errors import LocalError
+
+PREFIX = "GATEWAY_"
+
+
+@dataclass(frozen=True)
+class GatewaySettings:
+    """Limits on what clients may send. Rates are in requests per second, where an expensive request counts as more."""
+
+    user_rate: int = 50
+    """Rate that each user may sustain."""
+    user_burst: int = 100
+    """Number of requests that a user may send at once after a pause."""
+    address_rate: int = 100
+    """Rate that all requests without a valid token from one address may sustain."""
+    address_burst: int = 200
+    max_connections: int = 10_000
+    """Maximum number of open client connections. Further ones are closed."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins, such as `https://shop.example`, whose pages may call the APIs from a browser."""
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "GatewaySettings":
+        """Read the settings from the variables `GATEWAY_USER_RATE` and so on. Origins are separated by commas.
+
+        Raises `LocalError` for a value that is not valid.
+        """
+        numbers = {}
+        for name in ("user_rate", "user_burst", "address_rate", "address_burst", "max_connections"):
+            variable = f"{PREFIX}{name.upper()}"
+            if variable in environment:
+                numbers[name] = _positive_integer(variable, environment[variable])
+        origins = [each.strip() for each in environment.get(f"{PREFIX}CORS_ORIGINS", "").split(",")]
+        return cls(**numbers, cors_origins=tuple(filter(None, origins)))
+
+
+SETTINGS = tuple(f"{PREFIX}{name.upper()}" for name in GatewaySettings.__dataclass_fields__)
+"""The variables that set them."""
+
+
+def _positive_integer(variable: str, text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise LocalError(f"{variable}={text} is not a number from 1 to 1,000,000.", f"Change or unset {variable}.")
+    return int(text)

@@ -1,0 +1,46 @@
+"""Builds the parts of Envoy's configuration that recur, and writes its files.
+
+Field names and types are those of Envoy's API, version 3 (https://www.envoyproxy.io/docs/envoy/latest/api-v3/api).
+"""
+
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+Document = dict[str, Any]
+
+
+def extension(name: str, message: str, **fields: Any) -> Document:
+    """Return the configuration of one extension of Envoy, whose protobuf type is `message`."""
+    return {"name": name, "typed_config": {"@type": f"type.googleapis.com/{message}", **fields}}
+
+
+def discovery_response(*resources: Document) -> Document:
+    """Return the content of a file that Envoy watches."""
+    return {"resources": list(resources)}
+
+
+def watched_file(path: Path) -> Document:
+    """Return a reference to a file that Envoy reads, and reads again whenever it is replaced."""
+    return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
+
+
+def address(port: int, host: str = "127.0.0.1") -> Document:
+    """Return the address of a TCP port."""
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def replace_file(path: Path, document: Document) -> None:
+    """Replace a file atomically. Envoy notices only files that are moved to `path`, not changes in place."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        new = Path(file.name)
+        try:
+            file.write(json.dumps(document, indent=2) + "\n")
+            file.flush()
+            new.replace(path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                new.unlink()
+            raise
