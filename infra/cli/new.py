@@ -45,7 +45,7 @@ def generate_service(
     )
     _print_written(plan.carry_out())
     console.print(f"Try it: ./marketplace test tests/unit/{name} tests/integration/{name}", highlight=False)
-    console.print("Run it: ./marketplace down && ./marketplace up -d", highlight=False)
+    console.print("Run it, also beside a stack that is up: ./marketplace up -d", highlight=False)
 
 
 @new.command("event")

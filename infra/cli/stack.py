@@ -113,7 +113,7 @@ def status(
 
 
 def _report_already_up(where: Layout, *, faultable: bool) -> None:
-    """Print the addresses of the stack that is up.
+    """Add the services that were written since the stack started, and print its addresses.
 
     Raises `StackIsUp` if it runs with other settings than are requested now, or is not ready.
     """
@@ -128,7 +128,12 @@ def _report_already_up(where: Layout, *, faultable: bool) -> None:
     if waiting := [f"{name} ({part['state']})" for name, part in parts.items() if part["state"] != "ready"]:
         what = f"The stack {where.name} is up already, but not ready: {', '.join(waiting)}."
         raise StackIsUp(what, "Show the parts: ./marketplace status. Undo faults and start parts: ./marketplace heal")
-    console.print("The stack is up already.", addresses_table(state), sep="\n")
+    if added := [name for name in services_of(CHECKOUT) if name not in state.services]:
+        with console.status(f"Adding {', '.join(added)}"):
+            asyncio.run(send_request(where.socket, {"do": "add", "services": added}))
+        state = read_state(where.state)
+    news = f"{', '.join(added)} added" if added else "already"
+    console.print(f"The stack is up{':' if added else ''} {news}.", addresses_table(state), sep="\n")
 
 
 async def _status_and_figures(where: Layout) -> tuple[Message, Message]:

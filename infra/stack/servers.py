@@ -32,6 +32,10 @@ class Servers:
         self._provider = provide(required_kinds(services), lambda _: None)
         self.databases = {name: self._postgres_server(name) for name in services}
 
+    def add(self, service: str) -> None:
+        """Add the server of a service that was written since the stack started."""
+        self.databases[service] = self._postgres_server(service)
+
     @property
     def providers(self) -> dict[str, str]:
         """Maps the name of each kind of server to its provider."""

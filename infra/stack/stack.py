@@ -32,7 +32,10 @@ MAX_LOG_CHARACTERS = 4000
 
 @dataclass(frozen=True)
 class Programs:
-    """The command lines of the programs that a stack runs. Tests use small substitutes."""
+    """The command lines of the programs that a stack runs. Tests use small substitutes.
+
+    `declare` and `exposed` end with the names of the services.
+    """
 
     services: Sequence[str]
     service: Callable[[str], tuple[str, ...]]
@@ -69,6 +72,7 @@ class Stack:
         self._links = Links(self.ports, faultable=faultable)
         self._passwords = Passwords(layout.passwords)
         self._exposure: gateway.Exposure | None = None
+        self._is_filled = False
         servers = self._servers = Servers(layout, programs.services, self.ports, self._passwords)
         self.state.providers, self.state.given = servers.providers, servers.given
         self._shared_settings = SharedSettings(
@@ -126,6 +130,38 @@ class Stack:
     def ops_port(self, service: str, number: int) -> int:
         """Return the operations port of one replica."""
         return self.ports.of(f"{service}.{number}-ops")
+
+    def add_service(self, name: str) -> Part:
+        """Add a service that was written since the stack started, and return its database as a part.
+
+        Its topology is declared by `declare`, and its routes are exposed when the gateway is reloaded.
+        """
+        programs = self.programs
+        self.programs = replace(
+            programs,
+            services=[*programs.services, name],
+            declare=(*programs.declare, name),
+            exposed=(*programs.exposed, name),
+        )
+        self._exposure = None
+        self._servers.add(name)
+        self.databases[name] = self._servers.database_part(name)
+        self._fill_state()
+        return self.databases[name]
+
+    def remove_service(self, name: str) -> str:
+        """Remove a service that was added but could not be started. Returns the name of its database."""
+        without = [each for each in self.programs.services if each != name]
+        self.programs = replace(
+            self.programs,
+            services=without,
+            declare=self.programs.declare[:-1],
+            exposed=self.programs.exposed[:-1],
+        )
+        self._exposure = None
+        self._servers.databases.pop(name)
+        self._fill_state()
+        return self.databases.pop(name).name
 
     async def open_links(self) -> None:
         """Make a running fault proxy open the links to new replicas. If it is down, it opens them at its start."""
@@ -208,10 +244,12 @@ class Stack:
             "passwords": str(self.layout.passwords),
             "service_passwords": str(self.layout.service_passwords),
         }
+        running = {name: each.ops for name, each in self.state.services.items()} if self._is_filled else {}
         self.state.services = {
-            name: ServiceState(http=self._http(name), ops={}, database=asdict(server.urls(name)))
+            name: ServiceState(http=self._http(name), ops=running.get(name, {}), database=asdict(server.urls(name)))
             for name, server in self._servers.databases.items()
         }
+        self._is_filled = True
         self.save()
 
     def _http(self, service: str) -> str:

@@ -101,6 +101,9 @@ class Supervisor:
             case {"do": "scale", "service": str(service), "replicas": int(replicas)}:
                 await self._scale(service, replicas)
                 yield self._status()
+            case {"do": "add", "services": list(services)}:
+                await self._add_services(services)
+                yield self._status()
             case {"do": "down"}:
                 await self.stop()
                 yield {"done": True}
@@ -183,6 +186,33 @@ class Supervisor:
                 added.append(running[number])
         await self._stack.open_links()
         await asyncio.gather(*(self._carry_out("start", monitor) for monitor in added))
+
+    async def _add_services(self, services: Iterable[str]) -> None:
+        """Run services that were written since the stack started. Nothing else is restarted.
+
+        Raises `LocalError`, and removes the services again, if their topology or routes cannot be declared.
+        """
+        added = [name for name in services if name not in self._replicas]
+        try:
+            for name in added:
+                database = self._stack.add_service(name)
+                self._servers[database.name] = self._monitor(database)
+                self._replicas[name] = {1: self._replica_monitor(name, 1)}
+                self._servers[database.name].start()
+            self._discovery.update(self._registered())  # before the gateway is told about the services
+            await self._stack.open_links()
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                await self._declare()
+            await self._stack.gateway.reload()
+        except BaseException as error:
+            for name in added:
+                await self._replicas.pop(name)[1].close()
+                await self._servers.pop(self._stack.remove_service(name)).close()
+            if isinstance(error, TimeoutError):
+                what = f"The broker and the databases were not ready within {READY_TIMEOUT_S:.0f} s."
+                raise NotReady(what, "See ./marketplace status") from None
+            raise
+        await asyncio.gather(*(self._carry_out("start", self._replicas[name][1]) for name in added))
 
     def _monitors_of(self, name: str) -> Iterable[ProcessMonitor]:
         """Return the monitors of a server, one replica (`cart.2`), or all replicas of a service (`cart`).

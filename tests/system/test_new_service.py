@@ -1,4 +1,4 @@
-"""A newly scaffolded service works with all commands, without any edit in `infra`."""
+"""A newly scaffolded service joins a stack that is up, and works with all commands, without any edit in `infra`."""
 
 import os
 import tempfile
@@ -17,13 +17,17 @@ async def test_a_new_service_runs_beside_the_others_and_can_be_killed() -> None:
         Path(home).chmod(0o711)
         checkout = a_copy(Path(home))
         hears = ["--hears", "checkout.order-confirmed", "--subscribes", "checkout.order-placed"]
-        run(checkout, "infra.cli", "new", "service", "recommendations", *hears, "--http")
-        run(checkout, "mypy")
-        run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "tests/integration/recommendations")
         stack = Marketplace(Path(home), f"new-{os.getpid()}", checkout)
         try:
             stack.command("up", "-d")
+            before = stack.status()["parts"]
+            run(checkout, "infra.cli", "new", "service", "recommendations", *hears, "--http")
+            run(checkout, "mypy")
+            run(checkout, "pytest", "-q", "-p", "no:cacheprovider", "tests/integration/recommendations")
+            assert "recommendations added" in stack.command("up", "-d").stdout
             await _shop(stack)
+            now = stack.status()["parts"]
+            assert {name: now[name]["pid"] for name in before} == {name: each["pid"] for name, each in before.items()}
         finally:
             stack.command("down", "--volumes")
 

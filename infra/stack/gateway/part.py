@@ -51,6 +51,10 @@ class Gateway:
         )
         return _RunningGateway(process, Admin(self.configuration.admin_port))
 
+    async def reload(self) -> None:
+        """Write the configuration anew, because the exposed routes have changed. A running Envoy adopts it at once."""
+        self.configuration.write(await self.read_exposure())
+
     async def wait_until_ready(self, running: RunningPart) -> None:
         """Return once Envoy accepts connections. Raises `NotReady` if it ends first or rejects its configuration."""
         admin = Admin(self.configuration.admin_port)
