@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+import uvloop
+
 from infra.cli.output import print_error
 from infra.cli.stack import ensure_servers
 from infra.stack import CHECKOUT, LocalError
@@ -18,11 +20,14 @@ from infra.stack.bootstrap import BootstrapError, bootstrap
 from tests.benchmarks.against import PAIRS, compare
 from tests.benchmarks.chart import DESCRIPTIONS, chart
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.gateway import measure_gateway, show
+from tests.benchmarks.pairs import FEWEST_PAIRS
 from tests.benchmarks.report import table
 from tests.benchmarks.run import BENCHMARKS, run
 from tests.benchmarks.serving import serve
 from tests.benchmarks.size import FULL, QUICK
 
+GATEWAY = "gateway"
 PEERS = ("faststream", "celery", "psycopg")
 
 
@@ -43,7 +48,11 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./marketplace bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which of {', '.join(DESCRIPTIONS)}; all without a name"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"which of {', '.join(DESCRIPTIONS)}; all of these without a name. Or {GATEWAY}: what the gateway adds"
+        " to a request, and whether a flood harms other users (needs no peers)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the figures to this file, as SVG")
@@ -65,12 +74,16 @@ def _parser() -> argparse.ArgumentParser:
         " NAME alternately, without the peers. Prints the ratio cost here / cost there with its 95%% confidence"
         " interval; cost is time per event, latency, processor time or memory, so above 1 this tree is worse",
     )
-    parser.add_argument("--pairs", type=int, metavar="N", help=f"pairs of rounds, with --against ({PAIRS})")
+    parser.add_argument(
+        "--pairs", type=int, metavar="N", help=f"pairs of rounds, with --against or {GATEWAY} ({PAIRS})"
+    )
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # for --against only: see serving.py
     return parser
 
 
 def _run(given: argparse.Namespace) -> int:
+    if given.names == [GATEWAY]:
+        return _run_gateway(given)
     if given.against is not None:
         if given.chart or given.files or given.rounds:
             raise ValueError("--against can't be used with --chart, --from or --rounds.\nLeave them out; see --pairs.")
@@ -92,6 +105,21 @@ def _run(given: argparse.Namespace) -> int:
     if given.chart:
         given.chart.write_text(chart(figures))
     return 0
+
+
+def _run_gateway(given: argparse.Namespace) -> int:
+    """Measure the gateway. Returns 1 if it misses a target. Raises ValueError for options that do not apply."""
+    if given.against or given.chart or given.files or given.rounds:
+        raise ValueError(f"{GATEWAY} measures pairs of its own.\nGive it --pairs, --quick or --json only.")
+    pairs = FEWEST_PAIRS if given.quick else PAIRS if given.pairs is None else given.pairs
+    if pairs < FEWEST_PAIRS:
+        raise ValueError(f"{pairs} pairs are too few for a 95 % interval.\nGive --pairs at least {FEWEST_PAIRS}.")
+    ensure_servers()
+    figures = uvloop.run(measure_gateway(pairs=pairs))
+    show(figures)
+    if given.json:
+        given.json.write_text(json.dumps(figures.to_json(), indent=2) + "\n")
+    return 0 if all(figures.targets().values()) else 1
 
 
 def _measured(names: Sequence[str], *, quick: bool, rounds: int | None) -> dict[str, Figure]:
