@@ -84,7 +84,7 @@ class Database:
         )
         self._engines.append(engine)
         use_schema(engine.sync_engine, self.naming.database_schema)
-        event.listen(engine.sync_engine, "handle_error", self._discard_read_only_sessions)
+        event.listen(engine.sync_engine, "handle_error", self._discard_connections_if_read_only)
         return engine
 
     @property
@@ -98,7 +98,7 @@ class Database:
             "jit": "off",
         }
 
-    def _discard_read_only_sessions(self, context: ExceptionContext) -> None:
+    def _discard_connections_if_read_only(self, context: ExceptionContext) -> None:
         """Discard all sessions once one turns out to be read-only: its server was demoted, or its settings changed.
 
         New sessions connect to the server that the host name now points to. The other pools are emptied, too:
