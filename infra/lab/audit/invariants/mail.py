@@ -127,11 +127,13 @@ def is_repeat_excused(evidence: Evidence, matter: Matter, mails: list[Mail]) -> 
 
     A copy that arrives after an earlier one was recorded as sent needs a fault that can delay mail until then.
     """
-    recorded = evidence.notifications.get(matter, {}).get("sent_at")
+    marked_sent_at = evidence.notifications.get(matter, {}).get("sent_at")
     times = sorted(mail.at for mail in mails)
     return all(
         any(
-            _may_cause_repeat(fault, already_recorded=recorded is not None and again > recorded + MAX_CLOCK_SKEW)
+            _may_cause_repeat(
+                fault, already_marked_sent=marked_sent_at is not None and again > marked_sent_at + MAX_CLOCK_SKEW
+            )
             and fault.overlaps(
                 sent.timestamp() - MAX_AFTEREFFECT_S, min(again.timestamp(), sent.timestamp() + MAX_SENDING_S)
             )
@@ -141,9 +143,9 @@ def is_repeat_excused(evidence: Evidence, matter: Matter, mails: list[Mail]) -> 
     )
 
 
-def _may_cause_repeat(fault: Fault, *, already_recorded: bool) -> bool:
-    """Whether this fault may cause a repeated mail. With `already_recorded`, an earlier copy is recorded as sent."""
-    service = fault.part.partition(".")[0]  # a replica's service; other parts stay as they are
-    if already_recorded and fault.kind in FAULTS_WITHOUT_DELAY.get(service, ()):
+def _may_cause_repeat(fault: Fault, *, already_marked_sent: bool) -> bool:
+    """Whether this fault may cause a repeated mail. With `already_marked_sent`, an earlier copy is recorded as sent."""
+    part = fault.part.partition(".")[0]  # a replica's service; other parts stay as they are
+    if already_marked_sent and fault.kind in FAULTS_WITHOUT_DELAY.get(part, ()):
         return False
-    return fault.kind in FAULTS_CAUSING_REPEATS.get(service, ())
+    return fault.kind in FAULTS_CAUSING_REPEATS.get(part, ())
