@@ -107,7 +107,7 @@ async def create_deliveries(event: Event, tx: Transaction) -> None:
         if not endpoint.disabled:
             tx.add(Delivery(*fields, due_at=now))
             publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
-        elif endpoint.count_missed_event():
+        elif endpoint.accept_missed_event():
             tx.add(Delivery.create_missed(*fields))
 
 

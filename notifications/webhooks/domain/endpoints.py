@@ -85,7 +85,7 @@ class Endpoint:
             return False
         return any(matches(pattern, type) for pattern in self.events)
 
-    def count_missed_event(self) -> bool:
+    def accept_missed_event(self) -> bool:
         """Count an event that arrived while the endpoint is disabled. Returns False if too many are kept already."""
         if self.missed >= MAX_MISSED_EVENTS:
             return False

@@ -133,7 +133,7 @@ def test_an_endpoint_is_disabled_after_failing_without_a_success_for_the_limit()
 def test_events_missed_while_disabled_are_counted_up_to_a_limit() -> None:
     endpoint = an_endpoint()
     endpoint.missed = MAX_MISSED_EVENTS - 2
-    assert [endpoint.count_missed_event() for _ in range(3)] == [True, True, False]
+    assert [endpoint.accept_missed_event() for _ in range(3)] == [True, True, False]
     assert endpoint.missed == MAX_MISSED_EVENTS
 
 
