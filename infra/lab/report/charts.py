@@ -75,11 +75,11 @@ def _binned(size: int, combine: Callable[[list[float]], float]) -> Callable[[Val
     return binned
 
 
-def _smoothed(over: int) -> Callable[[Values], Values]:
-    """Return a function that replaces each value by the mean of `over` values around it. Unknown values count as 0."""
+def _smoothed(width: int) -> Callable[[Values], Values]:
+    """Return a function that replaces each value by the mean of `width` values around it. Unknown values count as 0."""
 
     def smoothed(values: Values) -> Values:
-        half = over // 2
+        half = width // 2
         around = (values[max(index - half, 0) : index + half + 1] for index in range(len(values)))
         return [_mean([value or 0 for value in each]) for each in around]
 
