@@ -33,9 +33,10 @@ class Database:
     """Opens transactions, and wakes the relay and the scheduler when a commit leaves work for them.
 
     `statement_timeout_s` limits each statement, `lock_timeout_s` the wait for each lock (0: no limit but that of the
-    statement), and `pool_timeout_s` the wait for a connection. `internal_subscriptions` names, by event type, the
-    subscription that handles each event that the service schedules to itself. `naming` holds the names that the
-    application gives to its resources, such as the database schema and exchanges; tests may leave it out.
+    statement), and `pool_timeout_s` the wait for a connection. `source` is the name of the service, as in its events.
+    `internal_subscriptions` names, by event type, the subscription that handles each event that the service schedules
+    to itself. `naming` holds the names that the application gives to its resources, such as the database schema and
+    exchanges; tests may leave it out.
     """
 
     def __init__(
@@ -61,9 +62,11 @@ class Database:
         self._locked_rows = LockedRows()
         self._clock = Clock()
         self._slots: ConnectionSlots | None = None
-        """Limits the sessions in use to the size of the pool, if their tasks may be cancelled (see `for_requests`)."""
+        """Limits the requests that use the pool to its size. So a request that waits for its turn can be cancelled
+        without costing a connection. None for a pool whose tasks are not cancelled (see `for_requests`)."""
         self._closing_tasks: set[asyncio.Task[None]] = set()
-        """Tasks that close sessions. They wait for the last statement even if its request was cancelled."""
+        """Tasks that close sessions of SQLAlchemy, also those of copies. They wait for the last statement even if its
+        request was cancelled."""
         self._engines: list[AsyncEngine] = []
         """The engines of this object and of its copies from `for_requests`."""
         self._engine = self._open(pool_size)
@@ -89,7 +92,7 @@ class Database:
 
     @property
     def server_settings(self) -> dict[str, str]:
-        """Return the settings that each session is opened with; timeouts are in milliseconds."""
+        """Return the settings that each connection is opened with; timeouts are in milliseconds."""
         return {
             "application_name": self.source,
             "statement_timeout": str(int(self._statement_timeout_s * 1000)),
@@ -99,14 +102,14 @@ class Database:
         }
 
     def _discard_connections_if_read_only(self, context: ExceptionContext) -> None:
-        """Discard all sessions once one turns out to be read-only: its server was demoted, or its settings changed.
+        """Discard all connections once one turns out to be read-only: its server was demoted, or its settings changed.
 
-        New sessions connect to the server that the host name now points to. The other pools are emptied, too:
-        transactions that only read never raise this error.
+        New connections go to the server that the host name now points to. The other pools are emptied, too: one that
+        is only read from would never notice, since reads do not raise this error.
         """
         if sqlstate(context.original_exception) != READ_ONLY:
             return
-        context.is_disconnect = True  # invalidates the pool that this session belongs to
+        context.is_disconnect = True  # invalidates the pool that this connection belongs to
         for engine in self._engines:
             if engine.sync_engine is not context.engine:
                 engine.sync_engine.dispose()
@@ -127,7 +130,10 @@ class Database:
         return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def in_schema(self, statement: str) -> str:
-        """Return a statement of the runtime with the actual schema name, for connections without SQLAlchemy."""
+        """Return `statement` with the application's schema in place of `messaging`.
+
+        For connections without SQLAlchemy; those of the engine do this by themselves.
+        """
         return in_schema(self.naming.database_schema, statement)
 
     @asynccontextmanager
@@ -174,7 +180,8 @@ class Database:
             return
 
         async def finish() -> None:
-            if await session.finish() and tx.committing:  # cancelled during the commit, which took effect
+            # `finish` returns True only if a statement outlived its cancelled request and succeeded: here, the commit.
+            if await session.finish() and tx.committing:
                 self._wake_loops(tx)
 
         closing = asyncio.create_task(finish())
@@ -191,7 +198,11 @@ class Database:
             self.wake_ups.wake_scheduler()
 
     async def _remember_locked(self, entity: type, keys: list[Any]) -> None:
-        """Find out which of these rows are locked, and remember them. If the query fails, remember all of them."""
+        """Find out which of these rows are locked, and remember them for some seconds (see `LockedRows`).
+
+        Until then, transactions that need them fail at once instead of waiting for their locks. If the query fails, all
+        of the rows are remembered.
+        """
         columns: Any = inspect(entity).primary_key
         if len(columns) > 1:  # only `get` locks such rows, one at a time: `keys` has one element
             self._locked_rows.remember(entity, keys)
@@ -227,7 +238,10 @@ class Database:
             await tx.execute("update messaging.probe set at = now()")
 
     async def close(self) -> None:
-        """Close the pool. Cancels sessions that still wait for their last statement."""
+        """Close this object's own pool; a copy from `for_requests` is closed by itself.
+
+        Cancels the sessions of this object and its copies that still wait for their last statement.
+        """
         for each in self._closing_tasks:
             each.cancel()
         await asyncio.gather(*self._closing_tasks, return_exceptions=True)
