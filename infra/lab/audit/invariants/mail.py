@@ -18,48 +18,53 @@ ORDER_MAIL_KINDS = {
     "delivery.shipment-dispatched": "shipment-dispatched",
     "delivery.cancellation-refused": "cancellation-refused",
 }
-"""Kind of the mail that reports each event. Such a mail is about an order. An order has one mail of each kind."""
+"""Kind of the mail that reports each event about an order. An order has at most one mail of each kind."""
 
 EVENT_MAIL_KINDS = {
     "cart.cart-abandoned": "cart-abandoned",
     "catalog.stock-running-low": "stock-running-low",
     "notifications.webhook-disabled": "webhook-disabled",
 }
-"""Kind of the mail that reports each event. Such a mail is about one event, and each further event has its own."""
+"""Kind of the mail that reports each other event. Each of these events has a mail of its own."""
 
 UNSENT = ("skipped", "failed")
 """Statuses of a notification that is not sent: the person does not want it, or cannot be reached."""
+
 PROCESS_FAULTS = (*TERMINATIONS, "pause")
 NETWORK_FAULTS = ("latency", "jitter", "bandwidth", "black-hole", "reset", "half-open")
 ANSWER_FAULTS = ("slow", "lost-answers")
 DATABASE_FAULTS = ("terminated-sessions", "exhausted-connections", "held-lock", "read-only")
 FAULTS_CAUSING_REPEATS = {
     "notifications": PROCESS_FAULTS,
-    # the database server, and the network connection to it
-    "notifications-db": (*PROCESS_FAULTS, *DATABASE_FAULTS),
-    "notifications:db": NETWORK_FAULTS,
-    "outside": PROCESS_FAULTS,
-    "mail": (*NETWORK_FAULTS, *ANSWER_FAULTS),
+    "notifications-db": (*PROCESS_FAULTS, *DATABASE_FAULTS),  # the database server
+    "notifications:db": NETWORK_FAULTS,  # the network connection to it
+    "outside": PROCESS_FAULTS,  # the process of the stand-ins, with the mail sink
+    "mail": (*NETWORK_FAULTS, *ANSWER_FAULTS),  # the network connection to the mail sink, and the sink's fault dial
 }
-"""Fault kinds, by part, that can prevent recording a mail as sent although it arrived. SMTP has no idempotency keys, so
-such a mail is sent again."""
+"""Fault kinds, by part, that can prevent a mail from being marked as sent although it arrived. SMTP has no idempotency
+keys, so such a mail is sent again."""
 FAULTS_WITHOUT_DELAY = {"notifications": ("kill",), "outside": TERMINATIONS, "mail": ("lost-answers",)}
-"""Fault kinds above that delay no mail. They cannot explain a copy that arrives after an earlier one was recorded."""
+"""Those of these kinds that delay no mail.
+
+Once a mail is marked as sent, no further copy is begun. So a copy that arrives later was begun before and delayed. Only
+the other kinds can explain it."""
+
 MAX_SENDING_S = 60.0
-"""Maximum seconds for sending a mail and recording it: 30 s for the call, 15 s for the transaction that records it, and
-15 s for the waits before these two."""
+"""Maximum seconds for sending a mail and marking it as sent: 30 s for the call, 15 s for the transaction that marks it,
+and 15 s for the waits before these two."""
 MAX_AFTEREFFECT_S = 10.0
 """Seconds after which a fault that has ended can no longer be the cause: whatever it delayed has arrived by then."""
 
 Matter = tuple[str, str]
-"""What a mail is about (an order id, or `subject:event id`), and the kind of the mail."""
+"""Identifies a mail: what it is about (an order id, or `subject:event id`), and its kind."""
 
 
 def every_mail_arrives(evidence: Evidence) -> Findings:
     """A mail arrived for every event that a person is to be notified of, unless that person wants none or has no
     address.
 
-    The record's customers have an address, and want every mail.
+    For the record's customers there is no such excuse: they have an address, and want every mail. Every mail that
+    arrived is marked as sent.
     """
     arrived = mails_by_matter(evidence)
     customers = {request.customer for request in evidence.record.checkout_requests.values()}
@@ -73,9 +78,9 @@ def every_mail_arrives(evidence: Evidence) -> Findings:
 
 
 def no_mail_comes_twice(evidence: Evidence) -> Findings:
-    """At most one mail of each kind arrived about the same matter.
+    """No mail arrived twice: an order has at most one mail of each kind, and any other event at most one.
 
-    A repeat is allowed only if a recorded fault occurred while the mail was being sent."""
+    A repeat is allowed only if a fault in the record occurred while the mail was being sent or marked as sent."""
     for matter, mails in mails_by_matter(evidence).items():
         if len(mails) > 1 and not is_repeat_excused(evidence, matter, mails):
             times = [mail.at.isoformat() for mail in mails]
@@ -105,7 +110,7 @@ def no_mail_is_made_up(evidence: Evidence) -> Findings:
 
 
 def expected_mails(evidence: Evidence) -> dict[Matter, PublishedEvent]:
-    """Return every matter of which a person is to be notified, with the event that reports it."""
+    """Return every mail that is to be sent, by matter, with the event that it reports."""
     published_matters = {
         (event.subject, ORDER_MAIL_KINDS[event.name]): event for event in evidence.events_named(*ORDER_MAIL_KINDS)
     }
@@ -123,9 +128,10 @@ def mails_by_matter(evidence: Evidence) -> dict[Matter, list[Mail]]:
 
 
 def is_repeat_excused(evidence: Evidence, matter: Matter, mails: list[Mail]) -> bool:
-    """Whether a recorded fault overlaps the sending and recording of every copy but the last.
+    """Whether, for each copy but the last, some fault in the record can explain why the mail was sent again.
 
-    A copy that arrives after an earlier one was recorded as sent needs a fault that can delay mail until then.
+    Such a fault overlaps the time in which that copy was sent and marked as sent. This time ends at the latest when the
+    next copy arrives. If the mail was marked as sent before that, the fault must also be able to delay mail.
     """
     marked_sent_at = evidence.notifications.get(matter, {}).get("sent_at")
     times = sorted(mail.at for mail in mails)
@@ -144,8 +150,11 @@ def is_repeat_excused(evidence: Evidence, matter: Matter, mails: list[Mail]) -> 
 
 
 def _may_cause_repeat(fault: Fault, *, already_marked_sent: bool) -> bool:
-    """Whether this fault may cause a repeated mail. With `already_marked_sent`, an earlier copy is recorded as sent."""
-    part = fault.part.partition(".")[0]  # a replica's service; other parts stay as they are
+    """Whether this fault may cause a repeated mail.
+
+    `already_marked_sent`: the mail was marked as sent before the repeat arrived.
+    """
+    part = fault.part.partition(".")[0]  # without the number of a replica
     if already_marked_sent and fault.kind in FAULTS_WITHOUT_DELAY.get(part, ()):
         return False
     return fault.kind in FAULTS_CAUSING_REPEATS.get(part, ())
