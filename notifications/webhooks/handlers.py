@@ -1,6 +1,7 @@
 """Use cases of webhooks: store a delivery for each endpoint that an event is for, and send them in turns.
 
-A *turn* sends the due deliveries of one endpoint, up to a limit. An endpoint has one turn at a time.
+A *turn* sends the due deliveries of one endpoint, up to a limit. An endpoint has one turn at a time. Scheduling a turn
+is not publishing: of these use cases, only `record_turn` publishes an event, and the others declare none.
 """
 
 import json
@@ -72,7 +73,8 @@ class EndpointDisabled(Exception):
 async def register(tx: Transaction, owner: str, url: str, events: Sequence[str], *, everyones: bool) -> Endpoint:
     """Register an endpoint at `url` for `events` from now on. Raises `TooManyEndpoints`.
 
-    With `everyones`, it is also sent events that concern other people than the owner.
+    `everyones` is for operators: the endpoint is sent everyone's events, also those that concern other people than its
+    owner.
     """
     if await store.count_endpoints(tx, owner) >= MAX_ENDPOINTS_PER_PERSON:
         raise TooManyEndpoints(
@@ -96,7 +98,7 @@ async def create_deliveries(event: Event, tx: Transaction) -> None:
     For a disabled endpoint, the event is stored as missed, up to `MAX_MISSED_EVENTS`.
     """
     if tx.cause is None:
-        raise RuntimeError("webhooks are sent for events only")
+        raise RuntimeError("create_deliveries needs the event's envelope: call it from a subscription")
     public, person, now = isinstance(event, PUBLIC_EVENTS), person_in(event), tx.now
     recipients = [each for each in store.candidates(tx) if each.receives(event.type, person, public=public)]
     if not recipients:
@@ -118,7 +120,7 @@ async def load_endpoints(events: Sequence[WebhookDueV1], tx: Transaction) -> Non
 
 @publishes()
 async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
-    """Return what the endpoint is sent now.
+    """Start a turn: return the messages to send to the endpoint now.
 
     None if the endpoint was deleted or disabled, the turn was replaced, or nothing is due.
     """
@@ -145,7 +147,8 @@ async def record_turn(event: WebhookDueV1, answers: Sequence[Answer], tx: Transa
         sent[answer.event_id].record_answer(answer, now, policy, jitter)
     if endpoint.turn != event.turn:  # this turn counted as lost, and was replaced
         return
-    # If the turn had fewer deliveries than its limit, no others were due, so the endpoint keeps up.
+    # An overrun endpoint has too many pending deliveries, and is disabled. Only a turn that reached its limit,
+    # `max_concurrent_requests`, can have left due deliveries behind. After any other turn, the query is not needed.
     overrun = len(answers) == endpoint.max_concurrent_requests and await store.is_overrun(tx, endpoint.endpoint_id)
     publish_endpoint_changes(tx, endpoint, endpoint.record_answers(answers, now, policy, jitter, overrun=overrun))
     await store.prune(tx, endpoint.endpoint_id, now)
@@ -193,9 +196,10 @@ async def redeliver_missed(tx: Transaction, endpoint: Endpoint) -> int:
 
 @publishes()
 async def forget_missed(tx: Transaction) -> int:
-    """Delete expired deliveries of disabled endpoints. For enabled ones, each turn does that.
+    """Delete expired deliveries of disabled endpoints, such as events that the endpoint missed.
 
-    Returns 0, since a sweep returns how many stuck items it restarted, and this one restarts none.
+    For enabled endpoints, each turn does that. Returns 0, since a sweep returns how many stuck items it restarted, and
+    this one restarts none. The name is the sweep's label in metrics.
     """
     await store.prune_disabled(tx, tx.now)
     return 0
@@ -203,7 +207,10 @@ async def forget_missed(tx: Transaction) -> int:
 
 @publishes()
 async def find_forgotten(tx: Transaction) -> int:
-    """Schedule a turn for endpoints whose turn was lost. Returns how many."""
+    """Schedule a turn for endpoints that were forgotten: their turn was lost, so nothing is sent to them.
+
+    Returns how many. The name is the sweep's label in metrics.
+    """
     now, endpoints = tx.now, await store.endpoints_with_lost_turn(tx)
     for endpoint in endpoints:
         endpoint.turn_at = None

@@ -86,7 +86,7 @@ class Endpoint:
         return any(matches(pattern, type) for pattern in self.events)
 
     def accept_missed_event(self) -> bool:
-        """Count an event that arrived while the endpoint is disabled. Returns False if too many are kept already."""
+        """Count an event that the disabled endpoint misses, if it may be kept. Returns False if too many are kept."""
         if self.missed >= MAX_MISSED_EVENTS:
             return False
         self.missed += 1
