@@ -1,4 +1,4 @@
-"""Defines the charts of a run, and computes their lines from its figures for each second."""
+"""Defines the charts of a run, and computes the lines of each chart from the figures that were taken once a second."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,9 @@ Document = Mapping[str, Any]
 MAX_POINTS = 240
 """Maximum number of points of a line. Longer runs are drawn in steps of several seconds."""
 STATES = {"accepted": "grey", "confirmed": "blue", "delivered": "green", "cancelled": "orange"}
+"""States of orders, each with the colour of its line."""
 COLOURS = ("blue", "violet", "orange", "ochre", "green", "red", "grey")
+"""Colours of the lines in charts with one line per service."""
 
 
 def length(timeline: Document) -> int:
@@ -43,7 +45,7 @@ def charts(timeline: Document) -> tuple[list[Panel], float]:
         Line("median", max_per_step(http["p50_ms"]), "blue"),
         Line("99th percentile", max_per_step(http["p99_ms"]), "violet"),
     ]
-    # each number is the height of a chart
+    # the number in each panel is its height
     return [
         Panel("orders per second", orders, 150, _plain),
         Panel(
@@ -60,12 +62,12 @@ def charts(timeline: Document) -> tuple[list[Panel], float]:
 
 
 def _share(part: float | None, whole: float | None) -> float | None:
-    """Return `part` as a share of `whole`. None, which draws no bar, if either is 0 or unknown."""
+    """Return `part` as a share of `whole`. None if either is 0 or unknown: then `Panel` draws no bar."""
     return min(part / whole, 1.0) if part and whole else None
 
 
 def _binned(size: int, combine: Callable[[list[float]], float]) -> Callable[[Values], Values]:
-    """Return a function that combines each `size` values into one; None if no value among them is known."""
+    """Return a function that combines every `size` consecutive values into one: None if none of them is known."""
 
     def binned(values: Values) -> Values:
         steps = (values[index : index + size] for index in range(0, len(values), size))
@@ -76,7 +78,10 @@ def _binned(size: int, combine: Callable[[list[float]], float]) -> Callable[[Val
 
 
 def _smoothed(width: int) -> Callable[[Values], Values]:
-    """Return a function that replaces each value by the mean of `width` values around it. Unknown values count as 0."""
+    """Return a function that replaces each value by the mean of the values around it, `width // 2` on each side.
+
+    Unknown values count as 0.
+    """
 
     def smoothed(values: Values) -> Values:
         half = width // 2
