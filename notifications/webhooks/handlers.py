@@ -108,7 +108,7 @@ async def create_deliveries(event: Event, tx: Transaction) -> None:
         fields = endpoint.endpoint_id, tx.cause.id, event.type, body, now
         if not endpoint.disabled:
             tx.add(Delivery(*fields, due_at=now))
-            publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
+            publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(at=now, now=now))
         elif endpoint.accept_missed_event():
             tx.add(Delivery.create_missed(*fields))
 
@@ -176,7 +176,7 @@ async def redeliver(tx: Transaction, endpoint: Endpoint, delivery: Delivery) -> 
     if delivery.state is State.MISSED:
         endpoint.missed = max(endpoint.missed - 1, 0)
     delivery.reschedule(now)
-    publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
+    publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(at=now, now=now))
 
 
 @publishes()
@@ -190,7 +190,7 @@ async def redeliver_missed(tx: Transaction, endpoint: Endpoint) -> int:
     now = tx.now
     scheduled = await store.make_missed_due(tx, endpoint.endpoint_id, now)
     endpoint.missed = await store.count_missed(tx, endpoint.endpoint_id)
-    publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
+    publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(at=now, now=now))
     return scheduled
 
 
@@ -214,7 +214,7 @@ async def find_forgotten(tx: Transaction) -> int:
     now, endpoints = tx.now, await store.endpoints_with_lost_turn(tx)
     for endpoint in endpoints:
         endpoint.turn_at = None
-        publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(now, now))
+        publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(at=now, now=now))
     return len(endpoints)
 
 
@@ -248,4 +248,4 @@ async def _end_turn(endpoint: Endpoint, now: datetime, tx: Transaction) -> None:
     endpoint.turn_at = None
     at = await store.next_due_at(tx, endpoint.endpoint_id)
     if at is not None:
-        publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(at, now))
+        publish_endpoint_changes(tx, endpoint, endpoint.schedule_turn(at=at, now=now))

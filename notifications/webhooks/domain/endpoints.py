@@ -137,7 +137,7 @@ class Endpoint:
         """Enable the endpoint, reset its failures and schedule a turn now. A turn in progress continues."""
         self.disabled = None
         self.recover()
-        return self.schedule_turn(now, now)
+        return self.schedule_turn(at=now, now=now)
 
     def recover(self) -> None:
         self.failures, self.failing_since, self.rests_until = 0, None, None
