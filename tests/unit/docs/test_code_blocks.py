@@ -60,7 +60,35 @@ def test_a_quoted_command_and_its_options_exist(page: str, line: str) -> None:
     if known.name not in {"test", "bench"}:  # they pass their arguments to another program
         named = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][\w-]*(=.*)?", word)}
         assert named <= options | {"--help"}, f"{page}: ./marketplace {line}"
+    if page != "commands.md" and not hasattr(known, "commands"):  # there, each section begins with the bare command
+        assert not missing(known, words), f"{page}: ./marketplace {line}: lacks {missing(known, words)}"
 
 
 def spellings(command: Any) -> set[str]:
     return {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+
+
+def missing(command: Any, words: list[str]) -> list[str]:
+    """Return the required options and arguments of `command` that `words` leave out."""
+    options = {name: each for each in command.params if each.param_type_name == "option" for name in each.opts}
+    given, values, rest = set(), 0, iter(words)
+    for word in rest:
+        name, equals, _ = word.partition("=")
+        if not name.startswith("-"):
+            values += 1
+            continue
+        given.add(name)
+        if not equals and name in options and not options[name].is_flag:
+            next(rest, None)
+    required = [each for each in command.params if each.required]
+    arguments = [each.name for each in required if each.param_type_name == "argument"]
+    lacking = [each.opts[0] for each in required if each.param_type_name == "option" and given.isdisjoint(each.opts)]
+    return arguments[values:] + lacking
+
+
+def test_a_command_without_its_required_options_or_arguments_is_noticed() -> None:
+    service: Any = typer.main.get_command(app)
+    for word in ("new", "service"):
+        service = service.commands[word]
+    assert missing(service, ["recommendations", "--subscribes", "checkout.order-confirmed", "--http"]) == []
+    assert missing(service, ["--http"]) == ["name", "--subscribes"]
