@@ -73,7 +73,7 @@ def start(part: Part) -> None:
 
 @commands.command()
 def restart(part: Part) -> None:
-    """Stop a part gracefully, start it again, and wait until it is ready."""
+    """Stop a part gracefully, start it again, and wait until it is ready. Replicas are restarted one by one."""
     began = time.time()
     _request({"do": "restart", "part": part})
     _record_up(part)

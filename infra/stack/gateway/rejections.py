@@ -1,8 +1,13 @@
 """Notices that Envoy rejected an update of its configuration. It then continues with the old one."""
 
+import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from infra.stack.gateway.admin import Admin
+
+CHECK_INTERVAL_S = 1.0
 
 
 @dataclass
@@ -19,6 +24,19 @@ class Rejections:
         if not self._rejected:
             return ""
         return f"rejected its new configuration ({', '.join(sorted(self._rejected))}) and uses the old one"
+
+    async def watch(self, admin: Admin, is_ready: Callable[[], bool], on_change: Callable[[], None]) -> None:
+        """Check every second, without end. Calls `on_change` whenever `text` has changed."""
+        known = ""
+        while True:
+            if not is_ready():
+                self.forget()
+            with contextlib.suppress(OSError):
+                await self.check(admin)
+            if self.text != known:
+                known = self.text
+                on_change()
+            await asyncio.sleep(CHECK_INTERVAL_S)
 
     async def check(self, admin: Admin) -> None:
         """Read Envoy's statistics. Raises `OSError` if it does not answer."""
