@@ -37,6 +37,15 @@ class Replicas:
         """Tell the gateway which replicas take requests. Does nothing for services where this has not changed."""
         self._discovery.update(self._registered())
 
+    def add(self, service: str) -> None:
+        """Add a service that was written since the stack started, with one replica."""
+        self._monitors[service] = {1: self._monitor(service, 1)}
+
+    async def remove(self, service: str) -> None:
+        """Stop the replicas of a service, and remove it."""
+        for monitor in self._monitors.pop(service).values():
+            await monitor.close()
+
     async def start(self, service: str) -> None:
         """Start the replicas of a service, and wait until they take requests from the gateway."""
         for monitor in self.of(service):

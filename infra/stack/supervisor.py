@@ -10,7 +10,7 @@ from infra.stack.control_socket import Message
 from infra.stack.errors import LocalError, NotReady, UnknownPart
 from infra.stack.gateway import Admin, Rejections
 from infra.stack.memory import resident_bytes
-from infra.stack.part_actions import carry_out
+from infra.stack.part_actions import READY_TIMEOUT_S, carry_out
 from infra.stack.process_monitor import ProcessMonitor, State
 from infra.stack.replicas import Replicas
 from infra.stack.stack import Stack
@@ -152,27 +152,28 @@ class Supervisor:
 
         Raises `LocalError`, and removes the services again, if their topology or routes cannot be declared.
         """
-        added = [name for name in services if name not in self._replicas]
+        added = [name for name in services if name not in self._replicas.services]
         try:
             for name in added:
                 database = self._stack.add_service(name)
-                self._servers[database.name] = self._monitor(database)
-                self._replicas[name] = {1: self._replica_monitor(name, 1)}
+                self._servers[database.name] = ProcessMonitor(database, on_change=self._on_change)
                 self._servers[database.name].start()
-            self._discovery.update(self._registered())  # before the gateway is told about the services
+                self._replicas.add(name)
+            self._replicas.register()  # before the gateway is told about the services
             await self._stack.open_links()
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await self._declare()
             await self._stack.gateway.reload()
         except BaseException as error:
             for name in added:
-                await self._replicas.pop(name)[1].close()
+                await self._replicas.remove(name)
                 await self._servers.pop(self._stack.remove_service(name)).close()
             if isinstance(error, TimeoutError):
                 what = f"The broker and the databases were not ready within {READY_TIMEOUT_S:.0f} s."
                 raise NotReady(what, "See ./marketplace status") from None
             raise
-        await asyncio.gather(*(self._carry_out("start", self._replicas[name][1]) for name in added))
+        monitors = [monitor for name in added for monitor in self._replicas.of(name)]
+        await asyncio.gather(*(self._carry_out("start", monitor) for monitor in monitors))
 
     def _monitors_of(self, name: str) -> Iterable[ProcessMonitor]:
         """Return the monitors of a server, one replica (`cart.2`), or all replicas of a service (`cart`).
