@@ -62,11 +62,12 @@ class Database:
         self._locked_rows = LockedRows()
         self._clock = Clock()
         self._slots: ConnectionSlots | None = None
-        """Limits the requests that use the pool to its size. So a request that waits for its turn can be cancelled
-        without costing a connection. None for a pool whose tasks are not cancelled (see `for_requests`)."""
+        """One slot for each connection of the pool. A request waits here for a slot, not in the pool for a connection,
+        so cancelling it meanwhile closes no connection. None for a pool whose tasks are not cancelled (see
+        `for_requests`)."""
         self._closing_tasks: set[asyncio.Task[None]] = set()
-        """Tasks that close sessions of SQLAlchemy, also those of copies. They wait for the last statement even if its
-        request was cancelled."""
+        """Tasks that close sessions of SQLAlchemy, for this object and its copies from `for_requests`. They wait for
+        the last statement even if its request was cancelled."""
         self._engines: list[AsyncEngine] = []
         """The engines of this object and of its copies from `for_requests`."""
         self._engine = self._open(pool_size)
@@ -180,7 +181,8 @@ class Database:
             return
 
         async def finish() -> None:
-            # `finish` returns True only if a statement outlived its cancelled request and succeeded: here, the commit.
+            # `session.finish` returns True only if a statement outlived its cancelled request and succeeded. With
+            # `tx.committing`, that statement was the commit.
             if await session.finish() and tx.committing:
                 self._wake_loops(tx)
 
@@ -200,8 +202,8 @@ class Database:
     async def _remember_locked(self, entity: type, keys: list[Any]) -> None:
         """Find out which of these rows are locked, and remember them for some seconds (see `LockedRows`).
 
-        Until then, transactions that need them fail at once instead of waiting for their locks. If the query fails, all
-        of the rows are remembered.
+        During that time, transactions that need them fail at once instead of waiting for their locks. If the query
+        fails, all of the rows are remembered.
         """
         columns: Any = inspect(entity).primary_key
         if len(columns) > 1:  # only `get` locks such rows, one at a time: `keys` has one element
@@ -238,7 +240,7 @@ class Database:
             await tx.execute("update messaging.probe set at = now()")
 
     async def close(self) -> None:
-        """Close this object's own pool; a copy from `for_requests` is closed by itself.
+        """Close this object's own pool. Each copy from `for_requests` has to be closed, too.
 
         Cancels the sessions of this object and its copies that still wait for their last statement.
         """
