@@ -62,7 +62,10 @@ def charts(timeline: Document) -> tuple[list[Panel], float]:
 
 
 def _share(part: float | None, whole: float | None) -> float | None:
-    """Return `part` as a share of `whole`. None if either is 0 or unknown: then `Panel` draws no bar."""
+    """Return `part` as a share of `whole`. None if either is 0 or unknown.
+
+    `Panel` draws each share as a bar, and none for None.
+    """
     return min(part / whole, 1.0) if part and whole else None
 
 

@@ -44,7 +44,7 @@ FAULTS_CAUSING_REPEATS = {
 """Fault kinds, by part, that can prevent a mail from being marked as sent although it arrived. SMTP has no idempotency
 keys, so such a mail is sent again."""
 FAULTS_WITHOUT_DELAY = {"notifications": ("kill",), "outside": TERMINATIONS, "mail": ("lost-answers",)}
-"""Those of these kinds that delay no mail.
+"""The fault kinds in `FAULTS_CAUSING_REPEATS`, by part, that delay no mail.
 
 Once a mail is marked as sent, no further copy is begun. So a copy that arrives later was begun before and delayed. Only
 the other kinds can explain it."""
