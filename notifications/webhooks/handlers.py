@@ -131,7 +131,7 @@ async def prepare_turn(event: WebhookDueV1, tx: Transaction) -> Turn | None:
     if not due:
         await _end_turn(endpoint, now, tx)
         return None
-    endpoint.turn_at = now  # the turn starts now, perhaps late, so that `TURN_LOST_AFTER` counts from here
+    endpoint.turn_at = now  # `TURN_LOST_AFTER` now counts from the actual start, which may be later than scheduled
     return Turn(endpoint.url, endpoint.secrets_at(now), [Message(each.event_id, each.body) for each in due])
 
 
