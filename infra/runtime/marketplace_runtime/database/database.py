@@ -180,13 +180,13 @@ class Database:
             await session.__aexit__(None, None, None)
             return
 
-        async def finish() -> None:
+        async def close_session() -> None:
             # `session.finish` returns True only if a statement outlived its cancelled request and succeeded. With
             # `tx.committing`, that statement was the commit.
             if await session.finish() and tx.committing:
                 self._wake_loops(tx)
 
-        closing = asyncio.create_task(finish())
+        closing = asyncio.create_task(close_session())
         self._closing_tasks.add(closing)
         closing.add_done_callback(self._closing_tasks.discard)
         if not was_cancelled:
