@@ -73,9 +73,9 @@ def _binned(size: int, combine: Callable[[list[float]], float]) -> Callable[[Val
     """Return a function that combines every `size` consecutive values into one: None if none of them is known."""
 
     def binned(values: Values) -> Values:
-        steps = (values[index : index + size] for index in range(0, len(values), size))
-        known = ([value for value in step if value is not None] for step in steps)
-        return [combine(step) if step else None for step in known]
+        bins = (values[index : index + size] for index in range(0, len(values), size))
+        known_by_bin = ([value for value in each if value is not None] for each in bins)
+        return [combine(known) if known else None for known in known_by_bin]
 
     return binned
 

@@ -138,14 +138,16 @@ def is_repeat_excused(evidence: Evidence, matter: Matter, mails: list[Mail]) -> 
     return all(
         any(
             _may_cause_repeat(
-                fault, already_marked_sent=marked_sent_at is not None and again > marked_sent_at + MAX_CLOCK_SKEW
+                fault,
+                already_marked_sent=marked_sent_at is not None and next_arrived_at > marked_sent_at + MAX_CLOCK_SKEW,
             )
             and fault.overlaps(
-                sent.timestamp() - MAX_AFTEREFFECT_S, min(again.timestamp(), sent.timestamp() + MAX_SENDING_S)
+                arrived_at.timestamp() - MAX_AFTEREFFECT_S,
+                min(next_arrived_at.timestamp(), arrived_at.timestamp() + MAX_SENDING_S),
             )
             for fault in evidence.record.faults
         )
-        for sent, again in pairwise(times)
+        for arrived_at, next_arrived_at in pairwise(times)
     )
 
 
