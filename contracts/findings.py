@@ -40,15 +40,25 @@ def finding_for_keyword(keyword: str, old: Schema, new: Schema, path: str) -> Fi
             why = "whether unknown fields are refused decides what may be added later"
         case _:
             why = _refusing_side(keyword, old, new)
-    return Finding(path, _change(keyword, old, new), why)
+    return Finding(path, describe_change(keyword, old, new), why)
 
 
 def _enum(was: list[object], now: list[object], path: str) -> Finding:
-    before, after = {canonical_json(each) for each in was}, {canonical_json(each) for each in now}
-    gained, lost = sorted(after - before), sorted(before - after)
-    changes = [f"added {', '.join(gained)}"] * bool(gained) + [f"removed {', '.join(lost)}"] * bool(lost)
+    gained, lost = enum_changes(was, now)
     why = EITHER_REFUSES if gained and lost else OLD_READERS_REFUSE if gained else NEW_READERS_REFUSE
-    return Finding(path, f"allowed values: {' and '.join(changes)}", why)
+    return Finding(path, describe_enum_change(gained, lost), why)
+
+
+def enum_changes(was: list[object], now: list[object]) -> tuple[list[str], list[str]]:
+    """Return the values that an enum has gained, and those that it has lost, as JSON."""
+    before, after = {canonical_json(each) for each in was}, {canonical_json(each) for each in now}
+    return sorted(after - before), sorted(before - after)
+
+
+def describe_enum_change(gained: list[str], lost: list[str]) -> str:
+    """Return the change of an enum in words."""
+    changes = [f"added {', '.join(gained)}"] * bool(gained) + [f"removed {', '.join(lost)}"] * bool(lost)
+    return f"allowed values: {' and '.join(changes)}"
 
 
 def _refusing_side(keyword: str, old: Schema, new: Schema) -> str:
@@ -64,7 +74,8 @@ def _refusing_side(keyword: str, old: Schema, new: Schema) -> str:
     return EITHER_REFUSES
 
 
-def _change(keyword: str, old: Schema, new: Schema) -> str:
+def describe_change(keyword: str, old: Schema, new: Schema) -> str:
+    """Return the change of a keyword in words."""
     if keyword not in old:
         return f"`{keyword}` added: {canonical_json(new[keyword])}"
     if keyword not in new:

@@ -5,7 +5,6 @@ has the type, the key, whether the event is internal, and its last day if it is 
 accepts the change.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from contracts.compatibility import find_breaking_changes
 from contracts.findings import Finding
+from contracts.golden_files import read_golden, write_golden
 from contracts.normal_form import Schema, canonical_json
 from contracts.registry import EVENTS
 from marketplace_runtime.events import Event
@@ -67,14 +67,11 @@ def review(events: Iterable[type[Event]], folder: Path = SCHEMAS) -> list[Review
 
 def write_golden_schemas(reviews: Iterable[Review], folder: Path = SCHEMAS) -> list[Path]:
     """Write the golden schemas of new and of compatibly changed events, and no others. Returns the files written."""
-    folder.mkdir(exist_ok=True)
     written: list[Path] = []
     for each in reviews:
         if each.event is not None and each.verdict in (Verdict.NEW, Verdict.CHANGED):
             file = golden_file(each.event_type, folder)
-            file.write_text(
-                json.dumps(golden_schema(each.event), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+            write_golden(file, golden_schema(each.event))
             written.append(file)
     return written
 
@@ -133,7 +130,7 @@ def _review(event: type[Event], file: Path) -> Review:
         return Review(event.type, event, Verdict.NEW)
     new = golden_schema(event)
     try:
-        old = _read(file)
+        old = read_golden(file)
     except ValueError as error:
         unreadable = Finding("", f"not a JSON Schema: {error}", "nothing can be compared with it")
         return Review(event.type, event, Verdict.UNREADABLE, (unreadable,))
@@ -141,11 +138,3 @@ def _review(event: type[Event], file: Path) -> Review:
         return Review(event.type, event, Verdict.AGREES)
     findings = tuple(find_breaking_changes(old, new))
     return Review(event.type, event, Verdict.BREAKS if findings else Verdict.CHANGED, findings)
-
-
-def _read(file: Path) -> Schema:
-    match json.loads(file.read_text(encoding="utf-8")):
-        case dict() as schema:
-            return schema
-        case _:
-            raise ValueError("it is not an object")

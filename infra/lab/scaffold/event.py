@@ -31,7 +31,7 @@ def new_event(checkout: Path, text: str, *, types: Sequence[str], key: str | Non
         raise Refused("The next version of an event has the same key.", "Leave --key out; change the class later.")
     plan = Plan(checkout)
     add_event(plan, name, types=types, key=key or f"{name.name.split('-')[0]}_id")
-    plan.commands += [*formatting_commands(plan), ("contracts", "write")]
+    plan.commands += [*formatting_commands(plan), ("contracts", "write", "--events-only")]
     return plan
 
 

@@ -36,8 +36,8 @@ class Plan:
 
         If anything fails, restores all files and raises the error: `Refused` if a command fails.
         """
-        schemas_before = set((self.checkout / "contracts" / "schemas").glob("*"))
-        before = {path: self._content(path) for path in (*self.files, *map(self._path, schemas_before))}
+        golden_before = self._golden_files()
+        before = {path: self._content(path) for path in (*self.files, *map(self._path, golden_before))}
         try:
             for path, text in self.files.items():
                 file = self.checkout / path
@@ -48,10 +48,13 @@ class Plan:
         except BaseException:
             for path, content in before.items():
                 self._restore(self.checkout / path, content)
-            for file in set((self.checkout / "contracts" / "schemas").glob("*")) - schemas_before:
+            for file in self._golden_files() - golden_before:
                 file.unlink()
             raise
         return sorted(self.files)
+
+    def _golden_files(self) -> set[Path]:
+        return set((self.checkout / "contracts").glob("*/*.json"))
 
     def _path(self, file: Path) -> str:
         return str(file.relative_to(self.checkout))

@@ -75,7 +75,7 @@ def test_the_order_of_keys_in_a_golden_schema_does_not_matter(tmp_path: Path) ->
 
 
 def test_check_accepts_today_s_events(schemas: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check"], schemas) == 0
+    assert main(["check", "--events-only"], schemas) == 0
     assert capsys.readouterr().out == (
         f"{len(EVENTS)} events agree with their golden schemas, 0 to be written, 0 refused\n"
     )
@@ -86,9 +86,9 @@ def test_an_optional_addition_passes_the_check_and_is_written(
 ) -> None:
     edit("catalog.stock-rejected.v1", lambda schema: schema["$defs"]["RejectedLine"]["properties"].pop("price"))
 
-    assert main(["check"], schemas) == 0
+    assert main(["check", "--events-only"], schemas) == 0
     assert "changed compatibly" in capsys.readouterr().out
-    assert main(["write"], schemas) == 0
+    assert main(["write", "--events-only"], schemas) == 0
     assert "1 golden schemas written, 0 refused" in capsys.readouterr().out
     assert {each.verdict for each in review(EVENTS, schemas)} == {Verdict.AGREES}
 
@@ -100,7 +100,7 @@ def test_a_breaking_change_is_reported_with_field_reason_and_remedy(
     before = golden_file(ORDER_PLACED, schemas).read_bytes()
 
     for command in ("check", "write"):
-        assert main([command], schemas) == 1
+        assert main([command, "--events-only"], schemas) == 1
         output = capsys.readouterr().out
         assert "checkout.order-placed.v1 (OrderPlacedV1): breaks its contract" in output
         assert "lines[].quantity: `maximum` changed from 100 to 1000" in output
@@ -113,7 +113,7 @@ def test_a_refused_event_does_not_prevent_writing_other_schemas(schemas: Path, e
     edit(ORDER_PLACED, lambda schema: schema["required"].remove("total"))
     golden_file("checkout.payment-due.v1", schemas).unlink()
 
-    assert main(["write"], schemas) == 1
+    assert main(["write", "--events-only"], schemas) == 1
     assert golden_file("checkout.payment-due.v1", schemas).exists()
 
 
@@ -121,7 +121,7 @@ def test_internal_events_are_checked_too_since_they_are_stored(
     schemas: Path, edit: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit("checkout.payment-due.v1", lambda schema: schema["properties"]["order_id"].pop("format"))
-    assert main(["check"], schemas) == 1
+    assert main(["check", "--events-only"], schemas) == 1
     output = capsys.readouterr().out
     assert 'class PaymentDueV2(Event, type="checkout.payment-due.v2", key="order_id", internal=True): ...' in output
     assert "Let checkout consume both versions" in output
@@ -129,7 +129,7 @@ def test_internal_events_are_checked_too_since_they_are_stored(
 
 def test_removing_an_event_is_refused(schemas: Path, capsys: pytest.CaptureFixture[str]) -> None:
     golden_file("checkout.order-lost.v1", schemas).write_text("{}")
-    assert main(["check"], schemas) == 1
+    assert main(["check", "--events-only"], schemas) == 1
     assert "checkout.order-lost.v1: breaks its contract\n    the event: event removed" in capsys.readouterr().out
 
 
@@ -138,7 +138,7 @@ def test_an_unreadable_golden_schema_is_refused_and_left_unchanged(
     schemas: Path, rubbish: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     golden_file(ORDER_PLACED, schemas).write_bytes(rubbish)
-    assert main(["write"], schemas) == 1
+    assert main(["write", "--events-only"], schemas) == 1
     assert "Restore contracts/schemas/checkout.order-placed.v1.json from version control" in capsys.readouterr().out
     assert golden_file(ORDER_PLACED, schemas).read_bytes() == rubbish
 
