@@ -64,7 +64,7 @@ def explain_api(review: ApiReview) -> str:
         *others, last = findings[:MAX_PLACES]
         rest = len(findings) - MAX_PLACES
         lines += [f"    {each.path}," for each in others]
-        lines.append(f"    {last.path}{f' and {rest} other places' if rest > 0 else ''}: {last.change}")
+        lines.append(f"    {last.path}{f' and {rest} more' if rest > 0 else ''}: {last.change}")
         lines.append(f"        {last.why}")
     if review.verdict is not Verdict.AGREES:
         lines += ["  What to do:", *(f"    {line}" for line in _remedy(review))]
