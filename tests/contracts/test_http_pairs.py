@@ -1,7 +1,5 @@
 """Tests the promise of the gate for HTTP APIs on random pairs of schemas, with an independent validator."""
 
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
@@ -9,10 +7,9 @@ from hypothesis import strategies as st
 from contracts.http.directions import Direction
 from contracts.http.schemas import SchemaComparison
 from tests.contracts.instances import instances, known_to
-from tests.contracts.test_compatible_pairs import accepts, pairs
+from tests.contracts.schema_pairs import Schema, accepts, pairs
 from tests.examples import examples
 
-Schema = dict[str, Any]
 SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 
 
