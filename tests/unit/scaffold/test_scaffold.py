@@ -46,6 +46,7 @@ def test_a_new_service_passes_every_linter_and_architecture_rule(tmp_path: Path)
     run(
         *(checkout, "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/recommendations", "tests/unit/docs"),
         *("tests/unit/test_architecture.py", "tests/contracts/test_goldens.py", "tests/contracts/test_events.py"),
+        "tests/contracts/test_http_goldens.py",
     )
     schema = json.loads((checkout / "contracts/schemas/recommendations.taste-changed.v1.json").read_text())
     assert schema["x-event"] == {"type": "recommendations.taste-changed.v1", "key": "customer_id", "internal": False}
