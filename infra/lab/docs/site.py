@@ -18,7 +18,7 @@ CONFIGURATION = Path(__file__).parent / "sphinx"
 RUNTIME = "infra/runtime/marketplace_runtime"
 
 CONTENTS = {
-    "Run it": ["docs/by-hand", "docs/break-it", "docs/degradation"],
+    "Run it": ["docs/by-hand", "docs/gateway", "docs/break-it", "docs/degradation"],
     "Extend it": ["docs/add-a-consumer", "docs/change-an-event", "docs/webhooks", "docs/wire-format"],
     "Understand it": [
         "ARCHITECTURE",
