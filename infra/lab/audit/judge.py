@@ -10,7 +10,7 @@ from infra.lab.audit.collect import collect
 from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.gaps import fill_log_gaps
 from infra.lab.audit.invariants import INVARIANTS
-from infra.lab.audit.invariants.mail import mails_by_matter
+from infra.lab.audit.invariants.mail import mails_by_key
 from infra.lab.audit.invariants.rest import make_injection_check
 from infra.lab.audit.record import Fault
 from infra.lab.audit.sources import Sources
@@ -135,7 +135,7 @@ def _counts(evidence: Evidence) -> dict[str, int]:
         "published_again": sum(max(published.copies - 1, 0) for published in evidence.log.events.values()),
         "log_gaps": sum(not published.copies for published in evidence.log.events.values()),
         "mails": len(evidence.mails),
-        "mails_repeated": sum(len(mails) - 1 for mails in mails_by_matter(evidence).values()),
+        "mails_repeated": sum(len(mails) - 1 for mails in mails_by_key(evidence).values()),
         "injected": len(evidence.log.invalid_messages) + len(evidence.invalid_events),
         "dead": sum(len(messaging_tables.dead) for messaging_tables in evidence.messaging_tables.values()),
         "discarded": sum(len(messaging_tables.discarded) for messaging_tables in evidence.messaging_tables.values()),

@@ -160,10 +160,10 @@ def test_a_mail_recorded_as_sent_may_be_repeated_only_if_a_fault_delayed_it(
 ) -> None:
     world = twice(a_world())
     first = world.mails[0]
-    matter = (str(first.about), str(first.kind))
-    row = {**world.notifications[matter], "sent_at": first.at + timedelta(seconds=recorded_s)}
+    key = (str(first.about), str(first.kind))
+    row = {**world.notifications[key], "sent_at": first.at + timedelta(seconds=recorded_s)}
     began = first.at.timestamp() + 0.5
-    recorded = replace(world, notifications={**world.notifications, matter: row})
+    recorded = replace(world, notifications={**world.notifications, key: row})
     assert judge(with_fault(recorded, Fault(kind, part, began, began)), ONCE).verdict == verdict
 
 

@@ -12,7 +12,7 @@ from iso4217 import Currency
 from infra.lab.audit.evidence import Evidence
 from infra.lab.audit.findings import Findings
 from infra.lab.audit.invariants.field_checks import FIELD_CHECKS
-from infra.lab.audit.invariants.mail import expected_mails, mails_by_matter
+from infra.lab.audit.invariants.mail import expected_mails, mails_by_key
 from infra.lab.audit.log import PublishedEvent
 
 PERSON_FIELDS = ("customer_id", "seller_id", "person_id")
@@ -68,8 +68,8 @@ def facts_follow_one_another(evidence: Evidence) -> Findings:
 def mail_says_what_happened(evidence: Evidence) -> Findings:
     """Every mail contains the order, amounts, parcel, products or endpoint of its event, and no other amounts."""
     expected = expected_mails(evidence)
-    for matter, mails in mails_by_matter(evidence).items():
-        if (published := expected.get(matter)) is None:
+    for key, mails in mails_by_key(evidence).items():
+        if (published := expected.get(key)) is None:
             continue  # reported by `no_mail_is_made_up`
         words, amounts = _content(published)
         for mail in mails:

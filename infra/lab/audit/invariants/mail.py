@@ -55,8 +55,8 @@ and 15 s for the waits before these two."""
 MAX_AFTEREFFECT_S = 10.0
 """Seconds after which a fault that has ended can no longer be the cause: whatever it delayed has arrived by then."""
 
-Matter = tuple[str, str]
-"""Identifies a mail: what it is about (an order id, or `subject:event id`), and its kind."""
+MailKey = tuple[str, str]
+"""Identifies a mail: the matter that it is about (an order id, or `subject:event id`), and its kind."""
 
 
 def every_mail_arrives(evidence: Evidence) -> Findings:
@@ -66,25 +66,25 @@ def every_mail_arrives(evidence: Evidence) -> Findings:
     For the record's customers there is no such excuse: they have an address, and want every mail. Every mail that
     arrived is marked as sent.
     """
-    arrived = mails_by_matter(evidence)
+    arrived = mails_by_key(evidence)
     customers = {request.customer for request in evidence.record.checkout_requests.values()}
-    for matter in expected_mails(evidence):
-        notification = evidence.notifications.get(matter, {"status": None, "person_id": None})
+    for key in expected_mails(evidence):
+        notification = evidence.notifications.get(key, {"status": None, "person_id": None})
         status = notification["status"]
-        if matter not in arrived and (status not in UNSENT or notification["person_id"] in customers):
-            yield {"about": matter[0], "kind": matter[1], "mails": 0, "notification": status}
-        if matter in arrived and status != "sent":
-            yield {"about": matter[0], "kind": matter[1], "mails": len(arrived[matter]), "notification": status}
+        if key not in arrived and (status not in UNSENT or notification["person_id"] in customers):
+            yield {"about": key[0], "kind": key[1], "mails": 0, "notification": status}
+        if key in arrived and status != "sent":
+            yield {"about": key[0], "kind": key[1], "mails": len(arrived[key]), "notification": status}
 
 
 def no_mail_comes_twice(evidence: Evidence) -> Findings:
     """No mail arrived twice: an order has at most one mail of each kind, and any other event at most one.
 
     A repeat is allowed only if a fault in the record occurred while the mail was being sent or marked as sent."""
-    for matter, mails in mails_by_matter(evidence).items():
-        if len(mails) > 1 and not is_repeat_excused(evidence, matter, mails):
+    for key, mails in mails_by_key(evidence).items():
+        if len(mails) > 1 and not is_repeat_excused(evidence, key, mails):
             times = [mail.at.isoformat() for mail in mails]
-            yield {"about": matter[0], "kind": matter[1], "mails": len(mails), "arrived": times}
+            yield {"about": key[0], "kind": key[1], "mails": len(mails), "arrived": times}
 
 
 def mail_reaches_its_customer(evidence: Evidence) -> Findings:
@@ -103,37 +103,37 @@ def mail_reaches_its_customer(evidence: Evidence) -> Findings:
 
 def no_mail_is_made_up(evidence: Evidence) -> Findings:
     """Every mail is about an event that was published."""
-    published_matters = expected_mails(evidence)
-    for matter, mails in mails_by_matter(evidence).items():
-        if matter not in published_matters:
-            yield {"about": matter[0], "kind": matter[1], "mails": len(mails), "happened": False}
+    expected = expected_mails(evidence)
+    for key, mails in mails_by_key(evidence).items():
+        if key not in expected:
+            yield {"about": key[0], "kind": key[1], "mails": len(mails), "happened": False}
 
 
-def expected_mails(evidence: Evidence) -> dict[Matter, PublishedEvent]:
-    """Return every mail that is to be sent, by matter, with the event that it reports."""
-    published_matters = {
+def expected_mails(evidence: Evidence) -> dict[MailKey, PublishedEvent]:
+    """Return the event that each mail which is to be sent reports, by the key of the mail."""
+    expected = {
         (event.subject, ORDER_MAIL_KINDS[event.name]): event for event in evidence.events_named(*ORDER_MAIL_KINDS)
     }
     for event in evidence.events_named(*EVENT_MAIL_KINDS):
-        published_matters[f"{event.subject}:{event.id}", EVENT_MAIL_KINDS[event.name]] = event
-    return published_matters
+        expected[f"{event.subject}:{event.id}", EVENT_MAIL_KINDS[event.name]] = event
+    return expected
 
 
-def mails_by_matter(evidence: Evidence) -> dict[Matter, list[Mail]]:
-    """Return the mails that arrived, by matter."""
-    arrived: dict[Matter, list[Mail]] = defaultdict(list)
+def mails_by_key(evidence: Evidence) -> dict[MailKey, list[Mail]]:
+    """Return the mails that arrived, by key."""
+    arrived: dict[MailKey, list[Mail]] = defaultdict(list)
     for mail in evidence.mails:
         arrived[mail.about or "", mail.kind or ""].append(mail)
     return arrived
 
 
-def is_repeat_excused(evidence: Evidence, matter: Matter, mails: list[Mail]) -> bool:
+def is_repeat_excused(evidence: Evidence, key: MailKey, mails: list[Mail]) -> bool:
     """Whether, for each copy but the last, some fault in the record can explain why the mail was sent again.
 
     Such a fault overlaps the time in which that copy was sent and marked as sent. This time ends at the latest when the
     next copy arrives. If the mail was marked as sent before that, the fault must also be able to delay mail.
     """
-    marked_sent_at = evidence.notifications.get(matter, {}).get("sent_at")
+    marked_sent_at = evidence.notifications.get(key, {}).get("sent_at")
     times = sorted(mail.at for mail in mails)
     return all(
         any(
