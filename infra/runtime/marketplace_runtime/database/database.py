@@ -148,19 +148,15 @@ class Database:
         tx = Transaction(
             session, self.source, self._internal_subscriptions, self.process_id, cause, self._locked_rows, self._clock
         )
-        awaited_rows: tuple[type, list[Any]] | None = None
-        """Rows whose locks the block was waiting for when it raised an error."""
         try:
-            try:
-                yield tx
-            finally:
-                awaited_rows = tx.awaited_rows
+            yield tx
             await tx.commit()
             self._wake_loops(tx)
         except Exception as error:
             await self._end(session, tx)
-            if awaited_rows is not None and sqlstate(error) == LOCK_NOT_AVAILABLE:
-                await self._remember_locked(*awaited_rows)
+            # `awaited_rows` is still set if the wait for the locks of these rows raised the error.
+            if tx.awaited_rows is not None and sqlstate(error) == LOCK_NOT_AVAILABLE:
+                await self._remember_locked(*tx.awaited_rows)
             raise
         except BaseException:
             await self._end(session, tx, was_cancelled=True)
