@@ -93,9 +93,9 @@ async def load_candidates(events: Sequence[Event], tx: Transaction) -> None:
 
 @publishes()
 async def create_deliveries(event: Event, tx: Transaction) -> None:
-    """Store a delivery for each endpoint that the event is for, and schedule its turn.
+    """Store a delivery for each endpoint that the event is for, and schedule the endpoint's next turn.
 
-    For a disabled endpoint, the event is stored as missed, up to `MAX_MISSED_EVENTS`.
+    A disabled endpoint gets no turn. Its delivery is stored as missed, up to `MAX_MISSED_EVENTS` per endpoint.
     """
     if tx.cause is None:
         raise RuntimeError("create_deliveries needs the event's envelope: call it from a subscription")
@@ -114,7 +114,7 @@ async def create_deliveries(event: Event, tx: Transaction) -> None:
 
 
 async def load_endpoints(events: Sequence[WebhookDueV1], tx: Transaction) -> None:
-    """Lock and load the endpoints of a batch of turns."""
+    """Lock and load the endpoints whose turns are due in a batch."""
     await tx.preload(Endpoint, [event.endpoint_id for event in events])
 
 
@@ -199,7 +199,7 @@ async def forget_missed(tx: Transaction) -> int:
     """Delete expired deliveries of disabled endpoints, such as events that the endpoint missed.
 
     For enabled endpoints, each turn does that. Returns 0, since a sweep returns how many stuck items it restarted, and
-    this one restarts none. The name is the sweep's label in metrics.
+    this one restarts none. Logs identify a sweep by its name, so the name stays.
     """
     await store.prune_disabled(tx, tx.now)
     return 0
@@ -209,7 +209,7 @@ async def forget_missed(tx: Transaction) -> int:
 async def find_forgotten(tx: Transaction) -> int:
     """Schedule a turn for endpoints that were forgotten: their turn was lost, so nothing is sent to them.
 
-    Returns how many. The name is the sweep's label in metrics.
+    Returns how many. The name stays, since it is a label of the metric `swept_total`.
     """
     now, endpoints = tx.now, await store.endpoints_with_lost_turn(tx)
     for endpoint in endpoints:
