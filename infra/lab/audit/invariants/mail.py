@@ -93,7 +93,7 @@ def mail_reaches_its_customer(evidence: Evidence) -> Findings:
     for mail in evidence.mails:
         about = mail.about or ""
         notification = evidence.notifications.get((about, mail.kind or ""), {})
-        # If there is no notification, the subject of the event is used. For a mail about a cart, that is the customer.
+        # Without a notification, the part before the colon counts: for a mail about a cart, it is the customer's id.
         customer = evidence.record.customers_by_order.get(about) or notification.get(
             "person_id", about.rpartition(":")[0]
         )
