@@ -118,7 +118,7 @@ class Database:
     def for_requests(self, pool_size: int) -> Self:
         """Return the same database with a second pool, for requests, which may be cancelled at any time.
 
-        With separate pools, requests and message handlers cannot starve each other of connections.
+        With separate pools, requests and message handlers cannot starve each other of connections. Close both objects.
         """
         other = copy(self)
         other._lock_timeout_s, other._slots = REQUEST_LOCK_TIMEOUT_S, ConnectionSlots(pool_size, self.pool_timeout_s)
@@ -141,8 +141,8 @@ class Database:
     async def transaction(self, cause: Envelope | None = None) -> AsyncIterator[Transaction]:
         """Open a unit of work that commits when the block ends and rolls back when it raises.
 
-        Sends nothing to the server before the first statement. Raises the driver's errors: see `is_unavailable` and
-        `is_conflict`.
+        `cause` is the envelope of the event that is being handled. Sends nothing to the server before the first
+        statement. Raises the errors of the driver and of SQLAlchemy; `classify_error` says what to do about each.
         """
         session = self._new_session()
         tx = Transaction(
@@ -223,9 +223,10 @@ class Database:
         return self._clock.now()
 
     async def read_clock(self) -> datetime:
-        """Synchronize with the database's clock, and return its time.
+        """Read the database's clock, and return its time.
 
-        `now` and later transactions count on from there. Repeat this now and then, since clocks drift.
+        `now` and later transactions use this reading, plus the time elapsed since. Repeat it now and then, since clocks
+        drift.
         """
         async with self.transaction() as tx:
             return await self._clock.read(tx)
