@@ -2,12 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 TIMEOUT_S = 1.0
+
+
+class Updates(NamedTuple):
+    """How often one part of the configuration was updated."""
+
+    accepted: int
+    rejected: int
+    """Number of files that Envoy could not read (`update_failure`), or whose content it refused."""
 
 
 class Admin:
@@ -20,17 +29,20 @@ class Admin:
         """Return whether Envoy has started all its listeners."""
         return (await self._request("GET", "/ready"))[0] == 200
 
-    async def rejected_updates(self) -> dict[str, int]:
-        """Return how many updates of the configuration files Envoy has rejected since its start, unless none."""
-        return {name: count for name, count in (await self.updates("rejected")).items() if count}
+    async def rejected_updates(self) -> Sequence[str]:
+        """Return the names of what Envoy has rejected updates of since its start."""
+        return [name for name, updates in (await self.updates()).items() if updates.rejected]
 
-    async def updates(self, outcome: str) -> dict[str, int]:
-        """Return the number of updates with this outcome (`success`, `rejected`), by what was updated.
+    async def updates(self) -> dict[str, Updates]:
+        """Return the numbers of updates of the configuration files since Envoy's start, by what was updated.
 
         The names are those of Envoy's statistics, such as `cluster_manager.cds` and `cluster.cart`.
         """
-        suffix = f".update_{outcome}"
-        return {name.removesuffix(suffix): n for name, n in (await self.counters(f"{suffix}$")).items()}
+        counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for statistic, count in (await self.counters(r"\.update_(success|rejected|failure)$")).items():
+            name, _, outcome = statistic.rpartition(".update_")
+            counts[name][outcome] = count
+        return {name: Updates(each["success"], each["rejected"] + each["failure"]) for name, each in counts.items()}
 
     async def counters(self, pattern: str) -> dict[str, int]:
         """Return the counters and gauges whose names match the regular expression."""

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from infra.stack.gateway.admin import Admin
+from infra.stack.gateway.admin import Admin, Updates
 
 CHECK_INTERVAL_S = 1.0
 
@@ -14,8 +14,8 @@ CHECK_INTERVAL_S = 1.0
 class Rejections:
     """Remembers which parts of the configuration were last rejected."""
 
-    _counts: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Numbers of rejected and of accepted updates when they were last read."""
+    _known: dict[str, Updates] = field(default_factory=dict)
+    """The numbers of updates when they were last read."""
     _rejected: set[str] = field(default_factory=set)
 
     @property
@@ -40,16 +40,15 @@ class Rejections:
 
     async def check(self, admin: Admin) -> None:
         """Read Envoy's statistics. Raises `OSError` if it does not answer."""
-        rejected, accepted = await admin.updates("rejected"), await admin.updates("success")
-        for name, count in rejected.items():
-            was_rejected, was_accepted = self._counts.get(name, (0, 0))
-            if accepted.get(name, 0) != was_accepted:
+        for name, updates in (await admin.updates()).items():
+            known = self._known.get(name, Updates(0, 0))
+            if updates.accepted != known.accepted:
                 self._rejected.discard(name)
-            if count > was_rejected:
+            if updates.rejected > known.rejected:
                 self._rejected.add(name)
-            self._counts[name] = count, accepted.get(name, 0)
+            self._known[name] = updates
 
     def forget(self) -> None:
         """Forget everything, because Envoy was started anew."""
-        self._counts.clear()
+        self._known.clear()
         self._rejected.clear()

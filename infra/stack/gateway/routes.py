@@ -9,8 +9,9 @@ from infra.stack.gateway.settings import GatewaySettings
 from infra.stack.gateway.wire import Document, discovery_response, extension
 
 ROUTES = "public"
-MAX_REQUEST_S = 15
-"""Maximum time for the answer to a request, its retries included. The services' own limit is lower."""
+MAX_REQUEST_S, MAX_ATTEMPT_S = 15, 11
+"""Maximum times for the answer to a request with its retries, and for one attempt. The services' own limit is lower, so
+an attempt that takes longer was sent to a replica that hangs."""
 REPEATABLE_METHODS = ("GET", "PUT", "DELETE")
 USER_HEADER = "x-verified-user"
 """Request header in which the verifier of tokens passes the user to the rate limits. Services do not receive it."""
@@ -76,6 +77,7 @@ def _route(route: ExposedRoute, retry_on: str, *headers: Document) -> Document:
             "timeout": f"{MAX_REQUEST_S}s",
             "retry_policy": {
                 "retry_on": retry_on,
+                "per_try_timeout": f"{MAX_ATTEMPT_S}s",
                 "num_retries": 3,
                 "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
                 "retry_host_predicate": [

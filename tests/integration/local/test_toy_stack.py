@@ -3,11 +3,8 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 from urllib.request import urlopen
 
 import asyncpg
@@ -23,14 +20,10 @@ from infra.stack import (
     read_state,
     send_request,
     start_supervisor,
-    stream_request,
-    wait_until_up,
 )
 from infra.stack.layout import layout
-from tests.integration.local import toy_stack
 from tests.integration.local.processes_of import processes_of
-
-COMMAND = (sys.executable, toy_stack.ME)
+from tests.integration.local.running_stack import COMMAND, down, parts, until, up
 
 
 @pytest.fixture
@@ -39,30 +32,6 @@ async def where() -> AsyncIterator[Layout]:
     where = layout(f"toy-{os.getpid()}")
     yield where
     delete_stack(where)
-
-
-async def up(where: Layout) -> subprocess.Popen[bytes]:
-    supervisor = start_supervisor(where, stops_with_parent=True, command=COMMAND)
-    await wait_until_up(where, supervisor, lambda _: None)
-    return supervisor
-
-
-async def down(where: Layout, supervisor: subprocess.Popen[bytes]) -> None:
-    await send_request(where.socket, {"do": "down"})
-    await asyncio.to_thread(supervisor.wait, 20)
-
-
-async def parts(where: Layout) -> dict[str, Any]:
-    return dict((await send_request(where.socket, {"do": "status"}))["parts"])
-
-
-async def until(where: Layout, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Wait until the condition holds for the parts, and return them."""
-    async with asyncio.timeout(20):
-        async for status in stream_request(where.socket, {"do": "watch"}):
-            if holds(status["parts"]):
-                return dict(status["parts"])
-    raise AssertionError("the stack ended")
 
 
 @pytest.mark.slow  # the system tests crash and scale the services
