@@ -16,8 +16,8 @@ NO_DELAY = timedelta(0)
 LOST_DEADLINE_GRACE_PERIOD = timedelta(seconds=10)
 """Time to wait before checking whether an abandonment deadline was lost.
 
-A sweep counts it from the time at which the deadline was due. A request counts it from the previous use of the cart, so
-that of many requests in quick succession only the first checks.
+A sweep counts it from the time at which the deadline was due. A request counts it from the previous use of the cart. So
+if requests come in quick succession, only the first of them checks this.
 """
 
 
@@ -81,7 +81,7 @@ async def copy_facts(event: store.ProductEvent, tx: Transaction) -> None:
 
 @publishes()
 async def copy_address(event: store.AddressEvent, tx: Transaction) -> None:
-    """Keep whether the customer has an address, in whatever order its events arrive."""
+    """Keep the id of the customer's newest address, or that there is none, in whatever order its events arrive."""
     address = await tx.get(KnownAddress, event.customer_id)
     if address is None:
         address = KnownAddress(event.customer_id)
@@ -120,7 +120,7 @@ async def check_abandonment(event: AbandonmentDueV1, tx: Transaction) -> None:
     Only products that are still on sale are published. If none is left, nothing is.
     """
     cart = await tx.get(Cart, event.customer_id)
-    if cart is None or not cart.watched:
+    if cart is None or not cart.watched:  # `watched`: the cart has an abandonment deadline
         return
     time_left = cart.time_until_abandoned(tx.now, settings().abandoned_after)
     if cart.not_in_checkout and time_left.total_seconds() > 0:
@@ -145,6 +145,7 @@ async def _touch(cart: Cart, tx: Transaction) -> None:
     """Record that the customer used the cart, and schedule an abandonment deadline unless there is one."""
     due = AbandonmentDueV1(customer_id=cart.customer_id)
     was_away = tx.now - cart.touched_at > LOST_DEADLINE_GRACE_PERIOD
+    # `touch` returns True if the cart has no deadline and needs one. The other condition detects a lost deadline.
     if cart.touch(tx.now) or (cart.watched and was_away and not await tx.is_scheduled(due)):
         tx.schedule(due, after=settings().abandoned_after)
 

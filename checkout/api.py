@@ -59,7 +59,7 @@ class OrderView(BaseModel):
     rejected_lines: list[RejectedLineView]
     """The lines that could not be sold as ordered, with the price at that time."""
     awaits_address: bool
-    """Whether the order waits for an address. It is charged only once the customer has recorded one with delivery."""
+    """Whether the order waits for an address. It is not charged until the customer has recorded one with delivery."""
     payment: Payment
     provider: str | None
     dispatched: bool

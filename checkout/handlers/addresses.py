@@ -7,7 +7,7 @@ from marketplace_runtime.database import Transaction, publishes
 
 @publishes()
 async def copy_address(event: AddressRecordedV1 | AddressErasedV1, tx: Transaction) -> None:
-    """Keep whether the customer has an address, in whatever order its events arrive."""
+    """Keep the id of the customer's newest address, or that there is none, in whatever order its events arrive."""
     address = await tx.get(KnownAddress, event.customer_id)
     if address is None:
         address = KnownAddress(event.customer_id)
