@@ -84,7 +84,7 @@ def _differences(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
 
 
 def _fields(old: Schema, new: Schema, path: str) -> Iterator[Finding]:
-    """Yield the findings in the fields of two objects. A field is known when it is described or required."""
+    """Yield the findings in the fields of two objects. A field is known if `properties` or `required` lists it."""
     before, after = old.get("properties", {}), new.get("properties", {})
     old_required, new_required = set(old.get("required", ())), set(new.get("required", ()))
     old_fields, new_fields = before.keys() | old_required, after.keys() | new_required
