@@ -26,7 +26,10 @@ log = get_logger(__name__)
 
 MAX_CONFLICT_RETRIES = 10
 BASE_PROBE_DELAY_S, MAX_PROBE_DELAY_S = 0.1, 2.0
-"""Upper limit of the random delay before another probe of an unavailable database: at first, and after doubling."""
+"""Upper limits of the random delay before another probe of an unavailable database.
+
+The limit is `BASE_PROBE_DELAY_S` at first, and doubles with each probe until it is `MAX_PROBE_DELAY_S`.
+"""
 MAX_FALSE_OUTAGES = 3
 """Number of false outages after which a delivery is postponed, rather than run again at once.
 
@@ -146,7 +149,10 @@ class Transactions:
 
 
 def _is_database_fault(error: BaseException) -> bool:
-    """Return whether the database is the cause, and not the message. An error that a handler itself raises never is."""
+    """Return whether the database caused the error, and not the message.
+
+    False for an error of the handler's own code.
+    """
     return (
         classify_error(error) is not ErrorKind.FAILED
         and is_from_database(error)
