@@ -16,6 +16,7 @@ from marketplace_runtime.http.health import Health
 from marketplace_runtime.http.health import router as health_routes
 from marketplace_runtime.http.observation import ObservationMiddleware
 from marketplace_runtime.http.openapi import complete_document
+from marketplace_runtime.http.response_headers import ResponseHeadersMiddleware
 from marketplace_runtime.http.timeouts import REQUEST_TIMEOUT_S
 from marketplace_runtime.http.unit_of_work import Router
 from marketplace_runtime.resilience import MAX_CONCURRENT_REQUESTS, Admission
@@ -53,6 +54,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, problems.answer_invalid)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_middleware(ObservationMiddleware)
+    app.add_middleware(ResponseHeadersMiddleware)  # the last one added is the outermost
     return app
 
 
@@ -88,5 +90,11 @@ async def _no_components() -> dict[str, str]:
 class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = complete_document(super().openapi())
+            endpoints = {
+                (route.path_format, method.lower()): route.endpoint
+                for route in self.routes
+                if isinstance(route, APIRoute)
+                for method in route.methods or ()
+            }
+            self.openapi_schema = complete_document(super().openapi(), endpoints)
         return self.openapi_schema

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from marketplace_runtime.http import problems
+from marketplace_runtime.http.response_headers import NO_STORE
 
 MAX_HEAD_BYTES = 64 * 1024
 """Maximum size of a request's head in bytes.
@@ -77,7 +78,7 @@ class BoundedProtocol(HttpToolsProtocol):
             answer = problems.answer(problems.BadRequest(msg), cast("FastAPI", self.app).state.problem_type_prefix)
             head = "".join(
                 f"{name.decode()}: {value.decode()}\r\n"
-                for name, value in [*answer.raw_headers, (b"connection", b"close")]
+                for name, value in [*answer.raw_headers, NO_STORE, (b"connection", b"close")]
             )
             line = f"HTTP/1.1 {answer.status_code} {HTTPStatus(answer.status_code).phrase}\r\n"
             self.transport.write(f"{line}{head}\r\n".encode() + bytes(answer.body))

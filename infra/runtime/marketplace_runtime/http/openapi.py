@@ -1,9 +1,12 @@
 """Adds to FastAPI's OpenAPI document the runtime's headers and the problems that each route can answer with."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from marketplace_runtime.database import MIN_RETENTION_DAYS
 from marketplace_runtime.http import idempotency, problems, timeouts
+from marketplace_runtime.http.caching import cache_policy_of
+from marketplace_runtime.http.deprecation import Deprecation, deprecation_of
 
 _ALWAYS = (problems.BadRequest, problems.NotFound, problems.MethodNotAllowed, problems.Unprocessable)
 _SECURED = (problems.Unauthorized, problems.Forbidden)
@@ -48,25 +51,63 @@ _REQUEST_TIMEOUT = {
 }
 
 
-def complete_document(document: dict[str, Any]) -> dict[str, Any]:
-    """Add problems and the runtime's headers to every operation of `document`, in place, and return it."""
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "Entity tags of answers that the client has. If one of them is current, the answer is 304.",
+    "schema": {"type": "string"},
+}
+
+_NOT_MODIFIED = "The client has the current answer already"
+
+
+def complete_document(
+    document: dict[str, Any], endpoints: Mapping[tuple[str, str], Callable[..., Any]]
+) -> dict[str, Any]:
+    """Add problems and the runtime's headers to every operation of `document`, in place, and return it.
+
+    `endpoints` has the endpoint of each operation by its path and its method in lower case.
+    """
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Problem"] = _PROBLEM
     responses = components.setdefault("responses", {})
-    for path in document.get("paths", {}).values():
-        for method, operation in path.items():
+    for path, operations in document.get("paths", {}).items():
+        for method, operation in operations.items():
+            endpoint = endpoints[path, method]
             parameters = operation.setdefault("parameters", [])
             parameters.append(_REQUEST_TIMEOUT)
             if method == "post":
                 parameters.append(_IDEMPOTENCY_KEY)
+            if cache_policy_of(endpoint) is not None:
+                parameters.append(_IF_NONE_MATCH)
+                operation["responses"]["200"]["headers"] = _headers("ETag", "Cache-Control")
+                operation["responses"]["304"] = {
+                    "description": _NOT_MODIFIED,
+                    "headers": _headers("ETag", "Cache-Control"),
+                }
+            if deprecation := deprecation_of(endpoint):
+                _deprecate(operation, deprecation)
             for problem in _problems_of(method, operation):
                 name = f"{problem.__name__}Problem"
                 responses[name] = _response(problem)
                 operation["responses"][str(problem.status)] = {"$ref": f"#/components/responses/{name}"}
     return document
+
+
+def _deprecate(operation: dict[str, Any], deprecation: Deprecation) -> None:
+    """Mark the operation as deprecated, and describe until when it works, what replaces it, and its headers."""
+    operation["deprecated"] = True
+    operation["description"] = f"{operation.get('description', '')}\n\n{deprecation}".strip()
+    for response in operation["responses"].values():
+        response.setdefault("headers", {}).update(_headers("Deprecation", "Sunset", "Link"))
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"schema": {"type": "string"}} for name in names}
 
 
 def _problems_of(method: str, operation: dict[str, Any]) -> list[type[problems.Problem]]:

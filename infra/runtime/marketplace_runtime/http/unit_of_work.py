@@ -1,20 +1,19 @@
 """Runs each request in one transaction, which commits before the answer is sent and rolls back on any error."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
 
 from marketplace_runtime.database import Database, ErrorKind, Transaction, classify_error
 from marketplace_runtime.http import idempotency, timeouts
 from marketplace_runtime.http.body import BoundedRequest
-from marketplace_runtime.http.callers import Bearer
+from marketplace_runtime.http.caching import cache_policy_of, conditional
 from marketplace_runtime.http.health import Phase
 from marketplace_runtime.http.problems import Conflict, Problem, Unavailable
+from marketplace_runtime.http.route_checks import bearers_of, check_route
 from marketplace_runtime.resilience import Admission, Overloaded, Priority, within
 from marketplace_runtime.telemetry import get_logger
 
@@ -82,11 +81,11 @@ class TransactionalRoute(APIRoute):
         super().__init__(path, endpoint, **options)
         self._priority = getattr(endpoint, "priority", _default_priority(self))
         self._for_operators = path.startswith("/ops/")
-        _refuse_unbounded_integers(self)
+        check_route(self)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint = super().get_route_handler()
-        bearers = _bearers(self)
+        bearers = bearers_of(self)
         has_body, is_post = self.body_field is not None, "POST" in (self.methods or ())
         may_have_body = not _is_read_only(self)
 
@@ -120,7 +119,8 @@ class TransactionalRoute(APIRoute):
 
             return await self._run_admitted(request, run_once)
 
-        return handle
+        policy = cache_policy_of(self.endpoint)
+        return handle if policy is None else conditional(handle, policy)
 
     async def _run_admitted(self, request: Request, work: Work) -> Response:
         """Run `work`. The request's body has been read already, so that only complete requests count as active.
@@ -184,36 +184,3 @@ def _default_priority(route: APIRoute) -> Priority:
 
 def _is_read_only(route: APIRoute) -> bool:
     return (route.methods or set()) <= {"GET", "HEAD"}
-
-
-def required_role(route: APIRoute) -> tuple[bool, str | None]:
-    """Return whether the route's endpoint needs a token, and the role that the token must have, if any."""
-    bearers = _bearers(route)
-    return bool(bearers), next((each.role for each in bearers if each.role is not None), None)
-
-
-def _bearers(route: APIRoute) -> list[Bearer]:
-    return [each.call for each in _walk_dependencies(route.dependant) if isinstance(each.call, Bearer)]
-
-
-def _walk_dependencies(dependant: Dependant) -> Iterator[Dependant]:
-    yield dependant
-    for each in dependant.dependencies:
-        yield from _walk_dependencies(each)
-
-
-def _refuse_unbounded_integers(route: APIRoute) -> None:
-    """Raise TypeError if an integer in a URL has no bounds: PostgreSQL could get one that it cannot store."""
-    for each in _walk_dependencies(route.dependant):
-        for field in [*each.path_params, *each.query_params]:
-            annotated: Any = Annotated[field.field_info.annotation, field.field_info]
-            schema = TypeAdapter[Any](annotated).json_schema()
-            for choice in [schema, *schema.get("anyOf", [])]:
-                if choice.get("type") == "integer" and not _is_bounded(choice):
-                    raise TypeError(f"{route.path}: bound the integer {field.name!r} with ge= and le=")
-
-
-def _is_bounded(schema: dict[str, Any]) -> bool:
-    return not schema.keys().isdisjoint({"minimum", "exclusiveMinimum"}) and not schema.keys().isdisjoint(
-        {"maximum", "exclusiveMaximum"}
-    )
