@@ -1,11 +1,12 @@
 """The OpenAPI document describes every answer that a client can get."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 
-from marketplace_runtime.http import Router
+from marketplace_runtime.http import CachePolicy, Deprecation, Router, cached, deprecated
 from tests.unit.http.client import Client
 from tests.unit.http.example_routes import routes
 
@@ -70,3 +71,42 @@ async def test_a_route_can_declare_additional_answers(client_for: Callable[[Rout
     document = (await client_for(router).request("GET", "/openapi.json")).json
     unauthorized = document["paths"]["/webhook"]["post"]["responses"]["401"]
     assert unauthorized == {"$ref": "#/components/responses/UnauthorizedProblem"}
+
+
+async def test_cached_and_deprecated_routes_are_described(client_for: Callable[[Router], Client]) -> None:
+    router = Router()
+
+    @router.get("/new")
+    @cached(CachePolicy(fresh_s=1, stale_while_revalidate_s=1, stale_if_error_s=1))
+    async def new() -> None:
+        """Do it."""
+
+    @router.get("/old")
+    @cached(CachePolicy(fresh_s=1, stale_while_revalidate_s=1, stale_if_error_s=1))
+    @deprecated(Deprecation(date(2026, 12, 1), date(2027, 7, 1), successor="/new"))
+    async def old() -> None:
+        """Do it."""
+
+    paths = (await client_for(router).request("GET", "/openapi.json")).json["paths"]
+    new_one, old_one = paths["/new"]["get"], paths["/old"]["get"]
+    assert headers(new_one) == headers(old_one) == {"Request-Timeout": False, "If-None-Match": False}
+    assert "deprecated" not in new_one
+    assert new_one["responses"]["304"]["headers"].keys() == {"ETag", "Cache-Control"}
+    assert "content" not in new_one["responses"]["304"]
+    assert old_one["deprecated"] is True
+    assert old_one["description"].startswith("Do it.\n\nDeprecated since 2026-12-01. Use `/new`: from 2027-07-01 on,")
+    for status in ("200", "304"):
+        announced = old_one["responses"][status]["headers"].keys()
+        assert announced == {"ETag", "Cache-Control", "Deprecation", "Sunset", "Link"}
+
+
+async def test_a_deprecated_write_is_described(client_for: Callable[[Router], Client]) -> None:
+    router = Router()
+
+    @router.post("/old", status_code=202)
+    @deprecated(Deprecation(date(2026, 12, 1), date(2027, 7, 1), successor="/new"))
+    async def old() -> None: ...
+
+    operation = (await client_for(router).request("GET", "/openapi.json")).json["paths"]["/old"]["post"]
+    assert operation["deprecated"] is True
+    assert operation["responses"]["202"]["headers"].keys() == {"Deprecation", "Sunset", "Link"}
