@@ -48,8 +48,8 @@ SERVICE = Service(
     ],
     routes=api.router,
     exposed=[
-        anyone("GET /products", cost=5),
-        anyone("GET /products/{product_id}"),
+        anyone("GET /products", "GET /v2/products", cost=5),
+        anyone("GET /products/{product_id}", "GET /v2/products/{product_id}"),
         caller("POST /products", "POST /products/{product_id}/price", role="seller"),
         caller("POST /products/{product_id}/restock", "POST /products/{product_id}/discontinue", role="seller"),
     ],

@@ -2,6 +2,7 @@
 
 from catalog.domain.product import (
     MAX_UNITS_ON_HAND,
+    Availability,
     NoLongerSold,
     Price,
     Product,
@@ -31,6 +32,7 @@ from catalog.domain.reservation import (
 
 __all__ = [
     "MAX_UNITS_ON_HAND",
+    "Availability",
     "Expired",
     "NoLongerSold",
     "OrderLine",

@@ -39,6 +39,14 @@ class Status(StrEnum):
     DISCONTINUED = "discontinued"
 
 
+class Availability(StrEnum):
+    """How well a product can be bought, without the number of units."""
+
+    IN_STOCK = auto()
+    LOW_STOCK = auto()
+    SOLD_OUT = auto()
+
+
 class ProductChange(StrEnum):
     """A change of a product. Each is published as an event."""
 
@@ -83,7 +91,7 @@ class Product:
     """
 
     def __post_init__(self) -> None:
-        self.low_stock_said = self.available < self.low_stock_threshold
+        self.low_stock_said = self._is_low
 
     @property
     def available(self) -> int:
@@ -94,6 +102,16 @@ class Product:
         if self.discontinued:
             return Status.DISCONTINUED
         return Status.ON_SALE if self.available else Status.SOLD_OUT
+
+    @property
+    def availability(self) -> Availability:
+        if self.status is not Status.ON_SALE:
+            return Availability.SOLD_OUT
+        return Availability.LOW_STOCK if self._is_low else Availability.IN_STOCK
+
+    @property
+    def _is_low(self) -> bool:
+        return self.available < self.low_stock_threshold
 
     def change_price(self, price: Price) -> list[ProductChange]:
         if self.discontinued:
@@ -150,7 +168,7 @@ class Product:
         reset_above = self.low_stock_threshold if restocked else LOW_STOCK_RESET_FACTOR * self.low_stock_threshold
         if self.available > reset_above:
             self.low_stock_said = False
-        elif self.available < self.low_stock_threshold and not self.low_stock_said:
+        elif self._is_low and not self.low_stock_said:
             self.low_stock_said = True
             changes.append(ProductChange.RUNNING_LOW)
         return changes

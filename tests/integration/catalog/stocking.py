@@ -34,13 +34,13 @@ async def listed(database: Database, *on_hand: int, name: str = "Oak table", cat
         return [product.product_id for product in products]
 
 
-def placed(units: dict[UUID, int]) -> OrderPlacedV1:
-    price = Money(amount=100, currency="EUR")
+def placed(units: dict[UUID, int], *, amount: int = 100) -> OrderPlacedV1:
+    price = Money(amount=amount, currency="EUR")
     return OrderPlacedV1(
         order_id=new_id(),
         customer_id="ann",
         lines=[Line(product_id=product, quantity=count, unit_price=price) for product, count in units.items()],
-        total=Money(amount=100 * sum(units.values()), currency="EUR"),
+        total=Money(amount=amount * sum(units.values()), currency="EUR"),
     )
 
 

@@ -63,6 +63,10 @@ class Client:
     def keyed(self, key: str) -> Self:
         return replace(self, headers={**self.headers, "Idempotency-Key": key})
 
+    def having(self, entity_tags: str) -> Self:
+        """Return a client that has the answers with these entity tags already."""
+        return replace(self, headers={**self.headers, "If-None-Match": entity_tags})
+
     async def get(self, path: str) -> Answer:
         return await self._request("GET", path, None)
 

@@ -2,7 +2,16 @@
 
 import pytest
 
-from catalog.domain import MAX_UNITS_ON_HAND, NoLongerSold, Price, Product, ProductChange, Status, TooMuchStock
+from catalog.domain import (
+    MAX_UNITS_ON_HAND,
+    Availability,
+    NoLongerSold,
+    Price,
+    Product,
+    ProductChange,
+    Status,
+    TooMuchStock,
+)
 from marketplace_runtime.database import new_id
 
 
@@ -17,6 +26,28 @@ def test_a_new_product_is_on_sale_at_version_1() -> None:
 
 def test_a_product_without_stock_is_sold_out() -> None:
     assert a_product(on_hand=0).status == Status.SOLD_OUT
+
+
+@pytest.mark.parametrize(
+    ("available", "threshold", "availability"),
+    [
+        (3, 3, Availability.IN_STOCK),
+        (2, 3, Availability.LOW_STOCK),
+        (1, 0, Availability.IN_STOCK),
+        (0, 3, Availability.SOLD_OUT),
+        (0, 0, Availability.SOLD_OUT),
+    ],
+)
+def test_availability_is_low_below_the_threshold(available: int, threshold: int, availability: Availability) -> None:
+    product = a_product(on_hand=5, threshold=threshold)
+    product.reserve(5 - available)
+    assert product.availability is availability
+
+
+def test_a_discontinued_product_cannot_be_bought_although_units_are_left() -> None:
+    product = a_product(on_hand=5)
+    product.discontinue()
+    assert product.availability is Availability.SOLD_OUT
 
 
 def test_reserving_the_last_unit_is_a_change_with_a_new_version() -> None:

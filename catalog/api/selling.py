@@ -1,4 +1,4 @@
-"""HTTP API of the catalog: anyone reads products, sellers manage their own."""
+"""Sellers list products, and change their own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,14 +6,13 @@ from typing import Annotated
 from uuid import UUID
 
 import iso4217
-from fastapi import Query, Response
+from fastapi import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from catalog import handlers, store
-from catalog.domain import Price, Product, Refused, UnknownProduct
-from contracts import Money
-from contracts.catalog import ProductStatus
-from marketplace_runtime.http import Conflict, Cursor, NotFound, Page, PageSize, Router, Seller, Tx
+from catalog import handlers
+from catalog.api.responses import ProductOut
+from catalog.domain import Price, Refused, UnknownProduct
+from marketplace_runtime.http import Conflict, NotFound, Router, Seller, Tx
 
 router = Router(tags=["products"])
 
@@ -71,48 +70,6 @@ class Restock(Body):
     quantity: int = Field(ge=1, le=MAX_UNITS_PER_REQUEST)
 
 
-class ProductOut(BaseModel):
-    product_id: UUID
-    seller_id: str
-    name: str
-    category: str
-    price: Money
-    status: ProductStatus
-    available: int
-    version: int
-    """Grows with every published change of the product, except StockRunningLow."""
-
-
-@router.get("/products")
-async def list_products(
-    tx: Tx,
-    *,
-    search: Annotated[
-        str | None, Query(max_length=200, description="words in the name, in upper or lower case")
-    ] = None,
-    category: Annotated[str | None, Query(max_length=64)] = None,
-    discontinued: Annotated[bool, Query(description="include discontinued products")] = False,
-    cursor: Cursor[UUID] = None,
-    limit: PageSize = 20,
-) -> Page[ProductOut]:
-    """List products, oldest first."""
-    found = await store.page_of_products(
-        tx, words=search, category=category, discontinued=discontinued, after=cursor, limit=limit + 1
-    )
-    return Page[ProductOut].of(
-        [_to_response(product) for product in found], limit, key=lambda product: product.product_id
-    )
-
-
-@router.get("/products/{product_id}")
-async def get_product(product_id: UUID, tx: Tx) -> ProductOut:
-    """Return one product, also if it is discontinued."""
-    product = await tx.peek(Product, product_id)
-    if product is None:
-        raise NotFound("There is no such product.")
-    return _to_response(product)
-
-
 @router.post("/products", status_code=201)
 async def create_product(body: NewProduct, seller: Seller, tx: Tx, response: Response) -> ProductOut:
     """List a new product for sale."""
@@ -126,7 +83,7 @@ async def create_product(body: NewProduct, seller: Seller, tx: Tx, response: Res
         low_stock_threshold=body.low_stock_threshold,
     )
     response.headers["Location"] = f"/products/{product.product_id}"
-    return _to_response(product)
+    return ProductOut.of(product)
 
 
 @router.post("/products/{product_id}/price")
@@ -137,21 +94,21 @@ async def change_price(product_id: UUID, body: NewPrice, seller: Seller, tx: Tx)
     """
     with translate_refusals():
         price = body.price.to_price()
-        return _to_response(await handlers.change_price(tx, product_id, price, seller_id=seller.subject))
+        return ProductOut.of(await handlers.change_price(tx, product_id, price, seller_id=seller.subject))
 
 
 @router.post("/products/{product_id}/restock")
 async def restock(product_id: UUID, body: Restock, seller: Seller, tx: Tx) -> ProductOut:
     """Add units to the stock on hand."""
     with translate_refusals():
-        return _to_response(await handlers.restock(tx, product_id, body.quantity, seller_id=seller.subject))
+        return ProductOut.of(await handlers.restock(tx, product_id, body.quantity, seller_id=seller.subject))
 
 
 @router.post("/products/{product_id}/discontinue")
 async def discontinue(product_id: UUID, seller: Seller, tx: Tx) -> ProductOut:
     """Stop selling the product for good. Orders that hold a reservation still complete."""
     with translate_refusals():
-        return _to_response(await handlers.discontinue(tx, product_id, seller_id=seller.subject))
+        return ProductOut.of(await handlers.discontinue(tx, product_id, seller_id=seller.subject))
 
 
 @contextmanager
@@ -163,16 +120,3 @@ def translate_refusals() -> Iterator[None]:
         raise NotFound(str(refusal)) from refusal
     except Refused as refusal:
         raise Conflict(str(refusal)) from refusal
-
-
-def _to_response(product: Product) -> ProductOut:
-    return ProductOut(
-        product_id=product.product_id,
-        seller_id=product.seller_id,
-        name=product.name,
-        category=product.category,
-        price=Money.of(product.price),
-        status=ProductStatus(product.status),
-        available=product.available,
-        version=product.version,
-    )
