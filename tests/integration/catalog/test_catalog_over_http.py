@@ -6,17 +6,9 @@ from uuid import UUID
 import pytest
 
 from marketplace_runtime.database import Database, new_id
+from tests.integration.catalog.listing import PRICE, TABLE, a_product
 from tests.integration.catalog.web import Client
 from tests.integration.one_service import published_events
-
-PRICE = {"amount": 1999, "currency": "EUR"}
-TABLE = {"name": "Oak table", "category": "tables", "price": PRICE, "on_hand": 10}
-
-
-async def a_product(sam: Client, **changed: Any) -> Any:
-    answer = await sam.post("/products", TABLE | changed)
-    assert answer.status == 201, answer
-    return answer.body
 
 
 async def test_a_seller_offers_a_product_that_anyone_can_see(anyone: Client, sam: Client, database: Database) -> None:

@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 
 from marketplace_runtime.database import Database, new_id
+from tests.integration.catalog.listing import PRICE, a_product
 from tests.integration.catalog.receiving import receive
 from tests.integration.catalog.stocking import placed
-from tests.integration.catalog.test_catalog_over_http import PRICE, a_product
 from tests.integration.catalog.web import Answer, Client
 
 VERSIONS = ("/products", "/v2/products")
