@@ -35,6 +35,8 @@ class Who(Enum):
 ROUTES = {
     "catalog GET /products": Who.ANYONE,
     "catalog GET /products/{product_id}": Who.ANYONE,
+    "catalog GET /v2/products": Who.ANYONE,
+    "catalog GET /v2/products/{product_id}": Who.ANYONE,
     "catalog POST /products": Who.SELLER,
     "catalog POST /products/{product_id}/price": Who.SELLER,
     "catalog POST /products/{product_id}/restock": Who.SELLER,

@@ -19,7 +19,7 @@ RUNTIME = "infra/runtime/marketplace_runtime"
 
 CONTENTS = {
     "Run it": ["docs/by-hand", "docs/gateway", "docs/break-it", "docs/degradation"],
-    "Extend it": ["docs/add-a-consumer", "docs/change-an-event", "docs/webhooks", "docs/wire-format"],
+    "Extend it": ["docs/add-a-consumer", "docs/change-an-event", "docs/http-apis", "docs/webhooks", "docs/wire-format"],
     "Understand it": [
         "ARCHITECTURE",
         "docs/GLOSSARY",
