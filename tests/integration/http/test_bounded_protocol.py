@@ -100,6 +100,7 @@ async def test_input_that_is_not_http_is_answered_with_a_problem_and_the_connect
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400 ")
         assert b"content-type: application/problem+json" in head
+        assert b"cache-control: no-store" in head
         assert b'"status":400' in body
 
 
