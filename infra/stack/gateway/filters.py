@@ -1,8 +1,8 @@
 """Builds the chain of filters that every request passes: tokens, roles, rate limits, size of the body."""
 
 from infra.stack.gateway.clusters import ISSUER
-from infra.stack.gateway.routes import COST, OPTIONAL, RATE_LIMITS, REQUIRED, TOKEN, USER_HEADER
-from infra.stack.gateway.script import headers_script
+from infra.stack.gateway.route_policies import COST, OPTIONAL, RATE_LIMITS, REQUIRED, TOKEN, USER_HEADER
+from infra.stack.gateway.script import BEARER, headers_script
 from infra.stack.gateway.settings import GatewaySettings
 from infra.stack.gateway.wire import Document, extension
 
@@ -12,6 +12,8 @@ MAX_BODY_BYTES = 64 * 1024
 CLOCK_SKEW_S = 5
 """Difference of clocks that is tolerated when a token's times are checked, as in the services."""
 MAX_CACHED_TOKENS = 4096
+"""Number of verified tokens that are remembered until they expire. If their key is withdrawn before that, only the
+services refuse them."""
 MAX_BUCKETS = 10_000
 """Maximum number of users, and of addresses, whose rates are limited at the same time. The one that was silent for
 longest is forgotten first."""
@@ -28,7 +30,9 @@ def http_filters(settings: GatewaySettings, *, issuer: str, audience: str) -> li
             default_source_code={"inline_string": headers_script(settings)},
         ),
         extension(
-            "envoy.filters.http.jwt_authn", f"{FILTERS}.jwt_authn.v3.JwtAuthentication", **_tokens(issuer, audience)
+            "envoy.filters.http.jwt_authn",
+            f"{FILTERS}.jwt_authn.v3.JwtAuthentication",
+            **_tokens(settings, issuer, audience),
         ),
         extension(
             "envoy.filters.http.local_ratelimit", f"{FILTERS}.local_ratelimit.v3.LocalRateLimit", **_limits(settings)
@@ -39,10 +43,10 @@ def http_filters(settings: GatewaySettings, *, issuer: str, audience: str) -> li
     ]
 
 
-def _tokens(issuer: str, audience: str) -> Document:
+def _tokens(settings: GatewaySettings, issuer: str, audience: str) -> Document:
     keys = {
         "http_uri": {"uri": f"{issuer}/jwks.json", "cluster": ISSUER, "timeout": "2s"},
-        "cache_duration": "300s",
+        "cache_duration": f"{settings.key_refresh_s}s",
         "async_fetch": {"fast_listener": True, "failed_refetch_duration": "1s"},
     }
     provider = {
@@ -52,7 +56,7 @@ def _tokens(issuer: str, audience: str) -> Document:
         "require_expiration": True,
         "clock_skew_seconds": CLOCK_SKEW_S,
         "forward": True,
-        "from_headers": [{"name": "Authorization", "value_prefix": each} for each in ("Bearer ", "bearer ")],
+        "from_headers": [{"name": "Authorization", "value_prefix": BEARER}],
         "payload_in_metadata": TOKEN,
         "claim_to_headers": [{"header_name": USER_HEADER, "claim_name": "sub"}],
         "jwt_cache_config": {"jwt_cache_size": MAX_CACHED_TOKENS},

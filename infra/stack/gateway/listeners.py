@@ -5,14 +5,13 @@ from pathlib import Path
 from infra.stack.gateway.clusters import TELEMETRY
 from infra.stack.gateway.exposure import Exposure
 from infra.stack.gateway.filters import http_filters
-from infra.stack.gateway.problems import local_replies
+from infra.stack.gateway.header_removal import remove_untrusted_headers
+from infra.stack.gateway.local_replies import local_replies
 from infra.stack.gateway.routes import ROUTES
 from infra.stack.gateway.settings import GatewaySettings
 from infra.stack.gateway.wire import Document, address, discovery_response, extension, watched_file
 
 MAX_HEADERS_KIB, MAX_HEADERS = 64, 100
-REQUEST_TIMEOUT_S = 10
-"""Maximum time for the head of a request to arrive, and also for the whole request."""
 IDLE_TIMEOUT_S = 60
 """Time after which a connection without requests is closed."""
 STALL_TIMEOUT_S = 30
@@ -25,7 +24,7 @@ ACCESS_LOG = {
     "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
     "trace_id": "%TRACE_ID%",
     "method": "%REQ(:METHOD)%",
-    "path": "%REQ(:PATH)%",
+    "path": "%PATH(NQ)%",
     "protocol": "%PROTOCOL%",
     "status": "%RESPONSE_CODE%",
     "flags": "%RESPONSE_FLAGS%",
@@ -39,7 +38,7 @@ ACCESS_LOG = {
     "bytes_received": "%BYTES_RECEIVED%",
     "bytes_sent": "%BYTES_SENT%",
 }
-"""The fields of the access log, in Envoy's format. A request has one line."""
+"""The fields of the access log, in Envoy's format. A request has one line, without its query: it may be secret."""
 
 
 def listeners(
@@ -81,13 +80,14 @@ def _connection_manager(settings: GatewaySettings, exposure: Exposure, issuer: s
         local_reply_config=local_replies(exposure.problem_type_prefix),
         access_log=[_access_log()],
         tracing=_tracing(),
+        early_header_mutation_extensions=[remove_untrusted_headers()],
         use_remote_address=True,
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
         max_request_headers_kb=MAX_HEADERS_KIB,
-        request_headers_timeout=f"{REQUEST_TIMEOUT_S}s",
-        request_timeout=f"{REQUEST_TIMEOUT_S}s",
+        request_headers_timeout=f"{settings.request_timeout_s}s",
+        request_timeout=f"{settings.request_timeout_s}s",
         stream_idle_timeout=f"{STALL_TIMEOUT_S}s",
         common_http_protocol_options={
             "idle_timeout": f"{IDLE_TIMEOUT_S}s",

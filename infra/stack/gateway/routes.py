@@ -4,7 +4,17 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from infra.stack.gateway.clusters import TELEMETRY
 from infra.stack.gateway.exposure import ExposedRoute, Exposure
+from infra.stack.gateway.route_policies import (
+    OPTIONAL,
+    USER_HEADER,
+    access,
+    cors,
+    cost_metadata,
+    token_requirement,
+    without_waiting_for_the_body,
+)
 from infra.stack.gateway.settings import GatewaySettings
 from infra.stack.gateway.wire import Document, discovery_response, extension
 
@@ -13,15 +23,6 @@ MAX_REQUEST_S, MAX_ATTEMPT_S = 15, 11
 """Maximum times for the answer to a request with its retries, and for one attempt. The services' own limit is lower, so
 an attempt that takes longer was sent to a replica that hangs."""
 REPEATABLE_METHODS = ("GET", "PUT", "DELETE")
-USER_HEADER = "x-verified-user"
-"""Request header in which the verifier of tokens passes the user to the rate limits. Services do not receive it."""
-TOKEN = "token"  # noqa: S105 - the name of a metadata key
-"""Key of the metadata in which the verifier of tokens passes the token's claims to the check of roles."""
-
-RATE_LIMITS, COST = "rate_limits", "cost"
-"""Key of a route's metadata with the number of requests as which one counts."""
-REQUIRED, OPTIONAL = "required", "optional"
-"""Names of the requirements on a request's token. With an optional one, an invalid token is the same as none."""
 ANYTHING_ONCE = "connect-failure,refused-stream,reset-before-request"
 """Failures after which the upstream cannot have received the request."""
 ANYTHING_REPEATABLE = f"{ANYTHING_ONCE},reset"
@@ -32,9 +33,14 @@ def route_configuration(exposure: Exposure, settings: GatewaySettings) -> Docume
     virtual_host = {
         "name": ROUTES,
         "domains": ["*"],
-        "routes": [*_routes(exposure), _refusal({"prefix": "/"}, 404)],
+        "routes": [
+            *map(_preflight, settings.cors_origins),
+            *_routes(exposure),
+            _refusal({"connect_matcher": {}}, 404),
+            _refusal({"prefix": "/"}, 404),
+        ],
         "request_headers_to_remove": [USER_HEADER],
-        "typed_per_filter_config": {"envoy.filters.http.cors": _cors(settings)},
+        "typed_per_filter_config": {"envoy.filters.http.cors": cors(settings)},
     }
     return discovery_response(
         {
@@ -43,6 +49,17 @@ def route_configuration(exposure: Exposure, settings: GatewaySettings) -> Docume
             "virtual_hosts": [virtual_host],
         }
     )
+
+
+def _preflight(origin: str) -> Document:
+    """Return a route on which the filter for CORS answers. It ignores routes that have a direct response."""
+    headers = [
+        {"name": ":method", "string_match": {"exact": "OPTIONS"}},
+        {"name": "origin", "string_match": {"exact": origin}},
+        {"name": "access-control-request-method", "present_match": True},
+    ]
+    never_reached = {"cluster": TELEMETRY}
+    return {"match": {"prefix": "/", "headers": headers}, "route": never_reached}
 
 
 def _routes(exposure: Exposure) -> Iterable[Document]:
@@ -89,8 +106,8 @@ def _route(route: ExposedRoute, retry_on: str, *headers: Document) -> Document:
                 "host_selection_retry_max_attempts": 3,
             },
         },
-        "metadata": _cost(route.cost),
-        "typed_per_filter_config": _access(route),
+        "metadata": cost_metadata(route.cost),
+        "typed_per_filter_config": access(route),
     }
 
 
@@ -99,44 +116,6 @@ def _path_match(path: str) -> Document:
         return {"path": path}
     literals = map(re.escape, re.split(r"\{\w+\}", path))
     return {"safe_regex": {"regex": "[^/]+".join(literals)}}
-
-
-def _access(route: ExposedRoute) -> Document:
-    checks = _token_requirement(REQUIRED if route.needs_token else OPTIONAL)
-    if not route.cost:
-        checks["envoy.filters.http.local_ratelimit"] = {
-            "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
-            "disabled": True,
-        }
-    if route.role:
-        checks["envoy.filters.http.rbac"] = {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
-            "rbac": {"rules": _require_role(route.role)},
-        }
-    return checks
-
-
-def _token_requirement(name: str) -> Document:
-    return {
-        "envoy.filters.http.jwt_authn": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig",
-            "requirement_name": name,
-        }
-    }
-
-
-def _require_role(role: str) -> Document:
-    has_role = {
-        "filter": "envoy.filters.http.jwt_authn",
-        "path": [{"key": TOKEN}, {"key": "roles"}],
-        "value": {"list_match": {"one_of": {"string_match": {"exact": role}}}},
-    }
-    return {
-        "action": "ALLOW",
-        "policies": {
-            role: {"permissions": [{"any": True}], "principals": [{"sourced_metadata": {"metadata_matcher": has_role}}]}
-        },
-    }
 
 
 def _method_not_allowed(path: str, routes: Sequence[ExposedRoute]) -> Document:
@@ -149,21 +128,6 @@ def _refusal(match: Document, status: int) -> Document:
     return {
         "match": match,
         "direct_response": {"status": status},
-        "metadata": _cost(1),
-        "typed_per_filter_config": _token_requirement(OPTIONAL),
-    }
-
-
-def _cost(cost: int) -> Document:
-    return {"filter_metadata": {RATE_LIMITS: {COST: cost}}}
-
-
-def _cors(settings: GatewaySettings) -> Document:
-    return {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
-        "allow_origin_string_match": [{"exact": origin} for origin in settings.cors_origins],
-        "allow_methods": "GET, POST, PUT, DELETE",
-        "allow_headers": "authorization, content-type, idempotency-key, if-none-match, request-timeout, traceparent",
-        "expose_headers": "deprecation, etag, link, location, ratelimit, ratelimit-policy, retry-after, sunset",
-        "max_age": "600",
+        "metadata": cost_metadata(1),
+        "typed_per_filter_config": token_requirement(OPTIONAL) | without_waiting_for_the_body(),
     }

@@ -1,11 +1,13 @@
 """Defines the gateway's settings, which it reads from the environment of `./marketplace up`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infra.stack.errors import LocalError
 
 PREFIX = "GATEWAY_"
+ORIGINS = f"{PREFIX}CORS_ORIGINS"
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class GatewaySettings:
     address_burst: int = 200
     max_connections: int = 10_000
     """Maximum number of open client connections. Further ones are closed."""
+    request_timeout_s: int = 10
+    """Maximum seconds for the head of a request to arrive, and also for the whole request."""
+    key_refresh_s: int = 300
+    """Seconds between two fetches of the identity provider's keys. A new key must be published that long before it is
+    used."""
     cors_origins: tuple[str, ...] = ()
     """Origins, such as `https://shop.example`, whose pages may call the APIs from a browser."""
 
@@ -31,16 +38,26 @@ class GatewaySettings:
         Raises `LocalError` for a value that is not valid.
         """
         numbers = {}
-        for name in ("user_rate", "user_burst", "address_rate", "address_burst", "max_connections"):
+        for name in cls.__dataclass_fields__.keys() - {"cors_origins"}:
             variable = f"{PREFIX}{name.upper()}"
             if variable in environment:
                 numbers[name] = _positive_integer(variable, environment[variable])
-        origins = [each.strip() for each in environment.get(f"{PREFIX}CORS_ORIGINS", "").split(",")]
-        return cls(**numbers, cors_origins=tuple(filter(None, origins)))
+        return cls(**numbers, cors_origins=_origins(environment.get(ORIGINS, "")))
 
 
 SETTINGS = tuple(f"{PREFIX}{name.upper()}" for name in GatewaySettings.__dataclass_fields__)
 """The variables that set them."""
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(filter(None, (each.strip() for each in text.split(","))))
+    for each in origins:
+        if not re.fullmatch(r"https?://[^/?#*\s@]+", each):
+            raise LocalError(
+                f"{ORIGINS} contains {each!r}, which is not an origin.",
+                "Write each as its page's scheme, host and port, such as https://shop.example, separated by commas.",
+            )
+    return origins
 
 
 def _positive_integer(variable: str, text: str) -> int:
