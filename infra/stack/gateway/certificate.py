@@ -23,7 +23,7 @@ def ensure_certificate(chain_and_key: Path, authority: Path) -> None:
 
     The authority's private key is not kept, so that it cannot sign anything else.
     """
-    if authority.exists() and chain_and_key.exists() and not _expires_soon(chain_and_key):
+    if authority.exists() and chain_and_key.exists() and not _is_unusable(chain_and_key):
         return
     authority_key, key = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Marketplace on this machine")])
@@ -83,7 +83,10 @@ def _name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _expires_soon(path: Path) -> bool:
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+def _is_unusable(path: Path) -> bool:
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError:  # not a certificate
+        return True
     left = certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
     return left < datetime.timedelta(days=RENEW_DAYS)

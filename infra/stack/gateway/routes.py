@@ -1,11 +1,11 @@
 """Builds the gateway's routes from the routes that the services expose."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from infra.stack.gateway.clusters import TELEMETRY
-from infra.stack.gateway.exposure import ExposedRoute, Exposure
+from infra.stack.gateway.exposure import ExposedRoute, Exposure, path_pattern
 from infra.stack.gateway.route_policies import (
     OPTIONAL,
     USER_HEADER,
@@ -35,7 +35,7 @@ def route_configuration(exposure: Exposure, settings: GatewaySettings) -> Docume
         "domains": ["*"],
         "routes": [
             *map(_preflight, settings.cors_origins),
-            *_routes(exposure),
+            *_routes(exposure, max_cost=min(settings.user_burst, settings.address_burst)),
             _refusal({"connect_matcher": {}}, 404),
             _refusal({"prefix": "/"}, 404),
         ],
@@ -62,18 +62,21 @@ def _preflight(origin: str) -> Document:
     return {"match": {"prefix": "/", "headers": headers}, "route": never_reached}
 
 
-def _routes(exposure: Exposure) -> Iterable[Document]:
+def _routes(exposure: Exposure, max_cost: int) -> Iterable[Document]:
+    """Yield all routes, literal paths first, and then the refusals of other methods.
+
+    A route that costs more than the burst could never be used. So it costs `max_cost`.
+    """
     by_path: dict[str, list[ExposedRoute]] = defaultdict(list)
-    for route in exposure.routes:
-        by_path[route.path].append(route)
-    for path in sorted(by_path, key=_literal_paths_first):
-        for route in by_path[path]:
-            yield from _variants(route)
-        yield _method_not_allowed(path, by_path[path])
+    for route in sorted(exposure.routes, key=_literal_paths_first):
+        by_path[path_pattern(route.path)].append(route)
+        yield from _variants(replace(route, cost=min(route.cost, max_cost)))
+    for routes in by_path.values():
+        yield _method_not_allowed(routes)
 
 
-def _literal_paths_first(path: str) -> tuple[bool, str]:
-    return "{" in path, path
+def _literal_paths_first(route: ExposedRoute) -> tuple[bool, str]:
+    return "{" in route.path, route.path
 
 
 def _variants(route: ExposedRoute) -> Iterable[Document]:
@@ -114,14 +117,13 @@ def _route(route: ExposedRoute, retry_on: str, *headers: Document) -> Document:
 def _path_match(path: str) -> Document:
     if "{" not in path:
         return {"path": path}
-    literals = map(re.escape, re.split(r"\{\w+\}", path))
-    return {"safe_regex": {"regex": "[^/]+".join(literals)}}
+    return {"safe_regex": {"regex": path_pattern(path)}}
 
 
-def _method_not_allowed(path: str, routes: Sequence[ExposedRoute]) -> Document:
+def _method_not_allowed(routes: Sequence[ExposedRoute]) -> Document:
     methods = ", ".join(sorted(route.method for route in routes))
     allow = {"header": {"key": "Allow", "value": methods}}
-    return _refusal(_path_match(path), 405) | {"response_headers_to_add": [allow]}
+    return _refusal(_path_match(routes[0].path), 405) | {"response_headers_to_add": [allow]}
 
 
 def _refusal(match: Document, status: int) -> Document:

@@ -61,6 +61,6 @@ def _origins(text: str) -> tuple[str, ...]:
 
 
 def _positive_integer(variable: str, text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+    if not re.fullmatch(r"[0-9]{1,7}", text) or not 0 < int(text) <= 1_000_000:
         raise LocalError(f"{variable}={text} is not a number from 1 to 1,000,000.", f"Change or unset {variable}.")
     return int(text)

@@ -39,7 +39,9 @@ def caller(*routes: str, cost: int = 1, role: str | None = None) -> list[Exposed
 
 
 def check_exposed(service: str, exposed: Sequence[Exposed], router: Router | None) -> None:
-    """Raise TypeError if an exposed route does not exist, is exposed twice, or has another role in its endpoint."""
+    """Raise TypeError if an exposed route does not exist, is exposed twice, costs less than 0, or has another role in
+    its endpoint.
+    """
     roles = dict(_roles(router)) if router else {}
     seen = set()
     for each in exposed:
@@ -48,6 +50,8 @@ def check_exposed(service: str, exposed: Sequence[Exposed], router: Router | Non
             what = "twice" if key in seen else "but has no such route"
             raise TypeError(f"{service} exposes {each.method} {each.path} {what}")
         seen.add(key)
+        if each.cost < 0:
+            raise TypeError(f"{service} exposes {each.method} {each.path} at a cost below 0")
         if roles[key] != (each.needs_token, each.role):
             raise TypeError(f"{service} exposes {each.method} {each.path} to others than its endpoint accepts")
 
