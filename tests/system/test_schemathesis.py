@@ -1,4 +1,4 @@
-"""A few answers of one service match its OpenAPI document."""
+"""A few answers of one service match its OpenAPI document, directly and through the gateway."""
 
 from pathlib import Path
 
@@ -16,3 +16,10 @@ async def things(marketplace: Marketplace) -> Things:
 @pytest.mark.timeout(180)
 async def test_every_answer_matches_the_document(visit: Visit, things: Things, tmp_path: Path) -> None:
     await run(visit, "cart", ROLES["everything"], things, tmp_path, examples=5)
+
+
+async def test_a_few_answers_through_the_gateway_match_the_document(
+    visit: Visit, things: Things, tmp_path: Path
+) -> None:
+    everything = ROLES["everything"]
+    await run(visit, "cart", everything, things, tmp_path, examples=5, through_gateway=True, phases="fuzzing")

@@ -21,3 +21,12 @@ async def test_many_answers_to_every_kind_of_person_match_the_document(
     visit: Visit, things: Things, service: str, role: str, tmp_path: Path
 ) -> None:
     await run(visit, service, ROLES[role], things, tmp_path, examples=100)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("service", SERVICES)
+async def test_many_answers_through_the_gateway_match_the_document(
+    visit: Visit, things: Things, service: str, tmp_path: Path
+) -> None:
+    await run(visit, service, ROLES["everything"], things, tmp_path, examples=50, through_gateway=True)
