@@ -14,27 +14,13 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from infra.stack.gateway import Configuration, Exposure, Gateway, GatewaySettings, find_envoy
-from infra.stack.gateway.exposure import ExposedRoute
 from infra.stack.ports import Ports
-from tests.integration.gateway.toy import AUDIENCE, Echo, ToyIssuer
+from tests.integration.gateway.toy import AUDIENCE, ROUTES, Echo, ToyIssuer
 
 PREFIX = "urn:problem:toy:"
 ANSWERED_WITHIN_S = 20
 PROBLEM = "application/problem+json"
 UNLIMITED = GatewaySettings(user_rate=100_000, user_burst=100_000, address_rate=100_000, address_burst=100_000)
-ROUTES = [
-    ExposedRoute("GET", "/public", "toy", needs_token=False, role=None, cost=1),
-    ExposedRoute("POST", "/public", "toy", needs_token=False, role=None, cost=1),
-    ExposedRoute("GET", "/public/{id}", "toy", needs_token=False, role=None, cost=1),
-    ExposedRoute("GET", "/dear", "toy", needs_token=False, role=None, cost=3),
-    ExposedRoute("POST", "/callback", "toy", needs_token=False, role=None, cost=0),
-    ExposedRoute("GET", "/absent", "absent", needs_token=False, role=None, cost=1),
-    ExposedRoute("POST", "/absent", "absent", needs_token=False, role=None, cost=1),
-    ExposedRoute("GET", "/mine", "toy", needs_token=True, role=None, cost=1),
-    ExposedRoute("PUT", "/mine/{id}", "toy", needs_token=True, role=None, cost=1),
-    ExposedRoute("GET", "/mine/dear", "toy", needs_token=True, role=None, cost=3),
-    ExposedRoute("POST", "/sell", "toy", needs_token=True, role="seller", cost=1),
-]
 
 
 @dataclass(frozen=True)

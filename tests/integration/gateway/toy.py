@@ -16,7 +16,22 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm
 
+from infra.stack.gateway.exposure import ExposedRoute
+
 AUDIENCE = "toy"
+ROUTES = [
+    ExposedRoute("GET", "/public", "toy", needs_token=False, role=None, cost=1),
+    ExposedRoute("POST", "/public", "toy", needs_token=False, role=None, cost=1),
+    ExposedRoute("GET", "/public/{id}", "toy", needs_token=False, role=None, cost=1),
+    ExposedRoute("GET", "/dear", "toy", needs_token=False, role=None, cost=3),
+    ExposedRoute("POST", "/callback", "toy", needs_token=False, role=None, cost=0),
+    ExposedRoute("GET", "/absent", "absent", needs_token=False, role=None, cost=1),
+    ExposedRoute("POST", "/absent", "absent", needs_token=False, role=None, cost=1),
+    ExposedRoute("GET", "/mine", "toy", needs_token=True, role=None, cost=1),
+    ExposedRoute("PUT", "/mine/{id}", "toy", needs_token=True, role=None, cost=1),
+    ExposedRoute("GET", "/mine/dear", "toy", needs_token=True, role=None, cost=3),
+    ExposedRoute("POST", "/sell", "toy", needs_token=True, role="seller", cost=1),
+]
 
 
 @dataclass
