@@ -13,7 +13,8 @@ HEALTH_TIMEOUT_S, HEALTH_INTERVAL_S, UNHEALTHY_AFTER = 2, 1, 2
 UPSTREAM_IDLE_S = 4
 """Time after which an idle connection to a replica is closed, before the replica itself closes it (after 5 s)."""
 MAX_REQUESTS, MAX_PENDING = 1000, 500
-"""The circuit breaker: further requests to a service are refused at once."""
+"""The circuit breaker: further requests to a service are refused at once. There may be more connections than requests,
+because a request that finds no connection would wait instead."""
 RETRY_BUDGET_PERCENT, MIN_RETRIES = 60, 100
 """Retries may be up to so many percent of the requests under way, or `MIN_RETRIES`. If one of two replicas dies, half
 of the requests are retried at the same moment."""
@@ -65,7 +66,7 @@ def _cluster(service: str, endpoints: Path) -> Document:
         "circuit_breakers": {
             "thresholds": [
                 {
-                    "max_connections": MAX_REQUESTS,
+                    "max_connections": MAX_REQUESTS + MAX_PENDING,
                     "max_requests": MAX_REQUESTS,
                     "max_pending_requests": MAX_PENDING,
                     "retry_budget": {

@@ -15,6 +15,7 @@ from infra.stack.gateway.route_policies import (
     token_requirement,
     without_waiting_for_the_body,
 )
+from infra.stack.gateway.script import TIMEOUT_HEADER
 from infra.stack.gateway.settings import GatewaySettings
 from infra.stack.gateway.wire import Document, discovery_response, extension
 
@@ -22,6 +23,7 @@ ROUTES = "public"
 MAX_REQUEST_S, MAX_ATTEMPT_S = 15, 11
 """Maximum times for the answer to a request with its retries, and for one attempt. The services' own limit is lower, so
 an attempt that takes longer was sent to a replica that hangs."""
+MAX_DURATION = f"{MAX_REQUEST_S}s"
 REPEATABLE_METHODS = ("GET", "PUT", "DELETE")
 ANYTHING_ONCE = "connect-failure,refused-stream,reset-before-request"
 """Failures after which the upstream cannot have received the request."""
@@ -39,7 +41,7 @@ def route_configuration(exposure: Exposure, settings: GatewaySettings) -> Docume
             _refusal({"connect_matcher": {}}, 404),
             _refusal({"prefix": "/"}, 404),
         ],
-        "request_headers_to_remove": [USER_HEADER],
+        "request_headers_to_remove": [USER_HEADER, TIMEOUT_HEADER],
         "typed_per_filter_config": {"envoy.filters.http.cors": cors(settings)},
     }
     return discovery_response(
@@ -94,7 +96,7 @@ def _route(route: ExposedRoute, retry_on: str, *headers: Document) -> Document:
         "match": _path_match(route.path) | {"headers": [method, *headers]},
         "route": {
             "cluster": route.service,
-            "timeout": f"{MAX_REQUEST_S}s",
+            "max_stream_duration": {"max_stream_duration": MAX_DURATION, "grpc_timeout_header_max": MAX_DURATION},
             "retry_policy": {
                 "retry_on": retry_on,
                 "per_try_timeout": f"{MAX_ATTEMPT_S}s",
@@ -106,7 +108,7 @@ def _route(route: ExposedRoute, retry_on: str, *headers: Document) -> Document:
                         "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
                     )
                 ],
-                "host_selection_retry_max_attempts": 3,
+                "host_selection_retry_max_attempts": 10,
             },
         },
         "metadata": cost_metadata(route.cost),

@@ -6,6 +6,9 @@ BEARER = "Bearer "
 """The only spelling of this scheme that Envoy's verifier of tokens is told to accept."""
 GRACE_MS = 1000
 """Milliseconds that the gateway waits longer than a client's Request-Timeout, for the service's own answer."""
+TIMEOUT_HEADER = "grpc-timeout"
+"""Header in which the script passes the time on to Envoy. Services do not receive it. When the time is over, Envoy ends
+the request, but does not count a failure of the replica. Otherwise short Request-Timeouts could eject replicas."""
 
 
 def headers_script(settings: GatewaySettings) -> str:
@@ -31,8 +34,9 @@ function envoy_on_request(handle)
     headers:replace("authorization", "{BEARER}" .. token)
   end
   local seconds = tonumber(headers:get("request-timeout") or "")
-  if seconds and seconds >= 0 and seconds < 100000 then
-    headers:replace("x-envoy-upstream-rq-timeout-ms", string.format("%d", seconds * 1000 + {GRACE_MS}))
+  if seconds and seconds >= 0 and seconds < 10000 then
+    headers:replace("{TIMEOUT_HEADER}", string.format("%dm", seconds * 1000 + {GRACE_MS}))
+    handle:clearRouteCache()
   end
 end
 
