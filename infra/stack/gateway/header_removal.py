@@ -2,7 +2,7 @@
 
 from infra.stack.gateway.wire import Document, extension
 
-UNTRUSTED = "x-envoy-.*|x-forwarded-.*|x-jwt-.*|x-verified-.*|forwarded|x-real-ip|x-client-trace-id"
+UNTRUSTED = "x-envoy-.*|x-forwarded-.*|x-jwt-.*|x-verified-.*|forwarded|x-real-ip|x-client-trace-id|grpc-timeout"
 """Pattern of their names. The gateway sets some of them itself, later."""
 
 
