@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from infra.lab.audit import INVARIANTS
-from tests.system.marketplace import Marketplace
+from tests.system.marketplace import Marketplace, until
 from tests.system.planted_violations import (
     Plant,
     a_delivered_order,
@@ -28,6 +28,7 @@ from tests.system.planted_violations import (
     an_order_deleted,
     audited,
 )
+from tests.system.shopping import accepted, accepted_at_least, without
 
 pytestmark = pytest.mark.slow  # `test_chaos.py` runs an audit that passes and one that finds a doubled charge
 
@@ -73,6 +74,24 @@ async def test_the_audit_passes_after_traffic(stack: Marketplace, tmp_path: Path
     assert counts["orders"] >= counts["accepted"] >= 15
     assert counts["events"] > 10 * counts["accepted"]
     assert counts["mails"] >= 3 * counts["kept"]
+
+
+@pytest.mark.timeout(240)
+async def test_the_audit_passes_when_the_gateway_was_killed_during_checkouts(
+    stack: Marketplace, tmp_path: Path
+) -> None:
+    record = stack.home / stack.name / "record.jsonl"
+    before = accepted(record)
+    async with asyncio.TaskGroup() as group:
+        traffic = group.create_task(asyncio.to_thread(stack.command, "traffic", *SHOPPING))
+        await until(accepted_at_least(record, before + 3), 40)
+        async with without(stack, "gateway"):
+            await asyncio.sleep(0.5)  # checkouts that are under way or begin now fail
+        at_return = accepted(record)
+        await until(accepted_at_least(record, at_return + 3), 30)
+        await traffic
+    found = await asyncio.to_thread(by_cli, stack, tmp_path / "verdict.json", 0)
+    assert (found["verdict"], found["violations"], found["unknown"]) == ("pass", [], [])
 
 
 @pytest.mark.parametrize(
