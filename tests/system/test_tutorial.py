@@ -54,6 +54,7 @@ def test_the_tutorial_works_as_written() -> None:
         run(checkout, "ruff", "check", ".")
         run(checkout, "ruff", "format", "--check", ".")
         run(checkout, "mypy")
+        run(checkout, "contracts", "check")
         before, after = re.findall(r"^\[\{.*\}\]", done.stdout, re.MULTILINE)
         assert '"bought_with":["' in before
         assert '"orders":' in after
