@@ -27,10 +27,12 @@ BROKER = "RabbitMQ: one topic exchange per publisher, one quorum queue per subsc
 STYLE = """
 text{font:12px system-ui,sans-serif;fill:#1f2933}.n{font-weight:600;font-size:15px}.s{fill:#52606d}.h{font-weight:600}
 .box{fill:#f5f8fc;stroke:#7b93b3}.bar{fill:#fdf3e7;stroke:#c98a3d}.db{fill:#eaf5ee;stroke:#5d9c74}
-.gate{fill:#f1edfa;stroke:#8b78b8}.out{fill:none;stroke:#7b93b3;stroke-dasharray:4 3}.a{stroke:#52606d;fill:none;marker-end:url(#tip)}
+.gate{fill:#f1edfa;stroke:#8b78b8}.out{fill:none;stroke:#7b93b3;stroke-dasharray:4 3}
+.a{stroke:#52606d;fill:none;marker-end:url(#tip)}
 #tip path{fill:#52606d}
 @media(prefers-color-scheme:dark){text{fill:#e4e7eb}.s{fill:#9aa5b1}.box{fill:#1d2733;stroke:#6b83a3}
-.bar{fill:#33281a;stroke:#c98a3d}.db{fill:#1b2b22;stroke:#5d9c74}.gate{fill:#272140;stroke:#8b78b8}.a{stroke:#9aa5b1}#tip path{fill:#9aa5b1}}
+.bar{fill:#33281a;stroke:#c98a3d}.db{fill:#1b2b22;stroke:#5d9c74}.gate{fill:#272140;stroke:#8b78b8}
+.a{stroke:#9aa5b1}#tip path{fill:#9aa5b1}}
 """
 
 
@@ -52,7 +54,8 @@ def overview(services: Sequence[ServiceWiring]) -> str:
     body = "\n".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
-        f' aria-label="A gateway, the services behind it, their events and databases, and the broker between them">\n<style>{STYLE}</style>\n'
+        ' aria-label="A gateway, the services behind it, their events and databases, and the broker between them">\n'
+        f"<style>{STYLE}</style>\n"
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"'
         ' orient="auto"><path d="M0 0L8 4L0 8Z"/></marker></defs>\n'
         f"{body}\n</svg>\n"
