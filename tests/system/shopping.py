@@ -38,7 +38,7 @@ async def shopping(
 def accepted(record: Path) -> int:
     if not record.exists():
         return 0
-    return sum(json.loads(line)["did"] == "accept" for line in record.read_text().splitlines())
+    return sum(json.loads(line).get("did") == "accept" for line in record.read_text().splitlines())
 
 
 def accepted_at_least(record: Path, number: int) -> Callable[[], Awaitable[bool]]:

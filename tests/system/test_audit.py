@@ -83,7 +83,8 @@ async def test_the_audit_passes_when_the_gateway_was_killed_during_checkouts(
     record = stack.home / stack.name / "record.jsonl"
     before = accepted(record)
     async with asyncio.TaskGroup() as group:
-        traffic = group.create_task(asyncio.to_thread(stack.command, "traffic", *SHOPPING))
+        longer = [*SHOPPING, "--duration", "20"]
+        traffic = group.create_task(asyncio.to_thread(stack.command, "traffic", *longer))
         await until(accepted_at_least(record, before + 3), 40)
         async with without(stack, "gateway"):
             await asyncio.sleep(0.5)  # checkouts that are under way or begin now fail

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -28,11 +29,11 @@ async def timed(visit: Visit, person: Person, method: str, path: str, **options:
 
 def paths(service: str, person: Person) -> tuple[str, tuple[str, str, object]]:
     """Return a read of the service, and a write: its method, path and body."""
-    me = person.subject
+    me, unknown = person.subject, uuid4()
     return {
-        "catalog": ("/products", ("POST", "/products/none/restock", {"quantity": 1})),
+        "catalog": ("/products", ("POST", f"/products/{unknown}/restock", {"quantity": 1})),
         "cart": (f"/carts/{me}", ("DELETE", f"/carts/{me}/items", None)),
-        "checkout": ("/orders", ("POST", "/orders/none/cancel", None)),
+        "checkout": ("/orders", ("POST", f"/orders/{unknown}/cancel", None)),
         "delivery": (f"/addresses/{me}", ("DELETE", f"/addresses/{me}", None)),
         "notifications": (f"/contacts/{me}", ("PUT", f"/contacts/{me}", {"email": "ada@example.org"})),
     }[service]
