@@ -27,11 +27,11 @@ def list_replicas(
     if as_json:
         typer.echo(json.dumps(replicas, indent=2))
         return
-    table = Table("service", "replica", "address", "state", "for", "gateway", box=None, pad_edge=False)
+    table = Table("replica", "address", "state", "for", "gateway", box=None, pad_edge=False)
     for each in replicas:
         state, seen = each["state"], each["gateway"]
         table.add_row(
-            *(each["service"], each["replica"], each["address"]),
+            *(each["replica"], each["address"]),
             f"[{COLOURS.get(state, 'dim')}]{state}[/]",
             duration(time.time() - each["since"]),
             f"[{GATEWAY_COLOURS.get(seen, 'dim')}]{seen}[/]",

@@ -20,6 +20,8 @@ READY_WITHIN_S = 30.0
 DRAIN_WITHIN_S = 5.0
 """Time for requests under way to finish when the gateway is stopped."""
 POLL_S = 0.02
+LOG_DELAY_MS = 500
+"""Time after which a line reaches the log file. Envoy would collect lines for 10 s."""
 ACTIVE_REQUESTS = "http.gateway.downstream_rq_active"
 
 
@@ -43,6 +45,7 @@ class Gateway:
                 argv=(
                     *(str(self.envoy), "--config-path", str(self.configuration.bootstrap)),
                     *("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),
+                    *("--file-flush-interval-msec", str(LOG_DELAY_MS)),
                 ),
                 env=base_environment(),
                 cwd=self.configuration.directory,
