@@ -27,11 +27,12 @@ def list_replicas(
     if as_json:
         typer.echo(json.dumps(replicas, indent=2))
         return
-    table = Table("replica", "address", "state", "for", "gateway", box=None, pad_edge=False)
+    columns = ("service", "replica", "address", "state", "for", "gateway")
+    table = Table(*columns, box=None, padding=(0, 1, 0, 0))  # fits into 80 columns
     for each in replicas:
         state, seen = each["state"], each["gateway"]
         table.add_row(
-            *(each["replica"], each["address"]),
+            *(each["service"], each["replica"], each["address"]),
             f"[{COLOURS.get(state, 'dim')}]{state}[/]",
             duration(time.time() - each["since"]),
             f"[{GATEWAY_COLOURS.get(seen, 'dim')}]{seen}[/]",
