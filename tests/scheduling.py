@@ -7,6 +7,8 @@ from xdist.scheduler import LoadScopeScheduling
 TOGETHER = (
     "tests/system",
     "tests/integration/delivery",
+    "tests/integration/gateway",
+    "tests/integration/local",
     "tests/integration/mutants",
     "tests/integration/notifications",
     "tests/contracts",

@@ -89,6 +89,7 @@ async def under_load(marketplace: Marketplace, visit: Visit, service: str, repli
     load.require_no_failure(at_least=20)
 
 
+@pytest.mark.slow  # test_discovery.py does the same with toys
 async def test_no_request_fails_when_replicas_of_the_cart_are_killed_started_and_restarted(
     marketplace: Marketplace, visit: Visit
 ) -> None:

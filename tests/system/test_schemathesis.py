@@ -18,6 +18,7 @@ async def test_every_answer_matches_the_document(visit: Visit, things: Things, t
     await run(visit, "cart", ROLES["everything"], things, tmp_path, examples=5)
 
 
+@pytest.mark.slow  # test_exposure.py and the direct run cover the same routes
 async def test_a_few_answers_through_the_gateway_match_the_document(
     visit: Visit, things: Things, tmp_path: Path
 ) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from infra.stack.gateway import GatewaySettings
 from tests.integration.gateway.running import running_gateway, until
 
@@ -20,6 +22,7 @@ async def test_while_the_keys_were_never_fetched_tokens_cannot_be_judged(tmp_pat
         await until(lambda: gateway.accepts(token), 3)
 
 
+@pytest.mark.slow  # keys have to be fetched again
 async def test_keys_are_rotated_with_an_overlap_and_kept_while_the_issuer_is_down(tmp_path: Path) -> None:
     async with running_gateway(tmp_path, GatewaySettings(key_refresh_s=1)) as gateway:
         issuer, before = gateway.issuer, 0

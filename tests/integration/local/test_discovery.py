@@ -53,6 +53,7 @@ async def test_a_replica_that_ends_gets_no_request_after_a_second_and_none_fails
     assert load.texts_since(returned) == {stays, await toys.pid("catalog.2")}
 
 
+@pytest.mark.slow  # each single step is tested above
 async def test_a_service_is_restarted_one_replica_at_a_time_and_no_request_fails(toys: Toys) -> None:
     before = {await toys.pid("catalog.1"), await toys.pid("catalog.2")}
     async with toys.load() as load:

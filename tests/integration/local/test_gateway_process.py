@@ -58,6 +58,7 @@ def replace(file: Path, text: str) -> None:
     new.replace(file)
 
 
+@pytest.mark.slow  # a stack starts twice
 async def test_a_stack_keeps_its_gateways_addresses_when_it_is_down(given_servers: None) -> None:
     where = layout(f"toys-again-{os.getpid()}")
     try:

@@ -103,6 +103,7 @@ def test_an_unreadable_golden_document_is_reported_and_left_unchanged(tmp_path: 
     assert (tmp_path / "shop.json").read_bytes() == rubbish
 
 
+@pytest.mark.slow  # it starts a process
 def test_services_that_cannot_be_loaded_fail_the_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
