@@ -96,9 +96,9 @@ async def served(service: Service, database: Database) -> AsyncIterator[aiohttp.
         routes=service.routes,
         authenticator=Authenticator(ISSUER, AUDIENCE, keys=cast("Any", KnownKeys())),
     )
-    shared, own = free_port(), free_port()
+    http, ops = free_port(), free_port()
     async with (
-        serve(app, host="127.0.0.1", http_port=shared, ops_port=own),
-        aiohttp.ClientSession(f"http://127.0.0.1:{shared}") as session,
+        serve(app, host="127.0.0.1", http_port=http, ops_port=ops),
+        aiohttp.ClientSession(f"http://127.0.0.1:{http}") as session,
     ):
         yield session

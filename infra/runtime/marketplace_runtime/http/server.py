@@ -1,4 +1,4 @@
-"""Serves an application on one port, or on two: one that replicas share, and one of this process alone."""
+"""Serves an application on one port, or on two: one for clients and one for operators."""
 
 import asyncio
 import socket
@@ -48,23 +48,20 @@ async def serve(app: ASGIApp, *, host: str, http_port: int, ops_port: int) -> As
 
     Raises OSError if a port is in use.
     """
-    shared = _bind(host, http_port, shared=True)
+    http = _bind(host, http_port)
     try:
-        own = _bind(host, ops_port, shared=False)
+        ops = _bind(host, ops_port)
     except OSError:
-        shared.close()
+        http.close()
         raise
-    async with _run_server(app, shared, own):
-        yield Ports(shared.getsockname()[1], own.getsockname()[1])
+    async with _run_server(app, http, ops):
+        yield Ports(http.getsockname()[1], ops.getsockname()[1])
 
 
 @asynccontextmanager
-async def listen(app: ASGIApp, host: str, port: int, *, shared: bool = False) -> AsyncIterator[int]:
-    """Listen on one port while the block runs, and yield its number. Raises OSError if the port is in use.
-
-    Replicas can listen on one `shared` port (SO_REUSEPORT: the kernel distributes the connections).
-    """
-    bound = _bind(host, port, shared=shared)
+async def listen(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
+    """Listen on one port while the block runs, and yield its number. Raises OSError if the port is in use."""
+    bound = _bind(host, port)
     async with _run_server(app, bound):
         yield bound.getsockname()[1]
 
@@ -101,14 +98,12 @@ async def _run_server(app: ASGIApp, *sockets: socket.socket) -> AsyncIterator[No
             await asyncio.wait(cancelled_requests, timeout=CANCEL_TIMEOUT_S)
 
 
-def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio sends the head and the body of an answer without waiting for an acknowledgement.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind((host, port))
     except OSError:
         bound.close()
