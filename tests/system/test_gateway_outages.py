@@ -46,6 +46,13 @@ async def answers(visit: Visit, person: Person, service: str) -> list[tuple[Answ
     return list(await asyncio.gather(timed(visit, person, "GET", read), timed(visit, writer, method, path, json=body)))
 
 
+async def until_served(visit: Visit, person: Person, service: str, within_s: float) -> None:
+    async def served() -> bool:
+        return (await timed(visit, person, "GET", paths(service, person)[0]))[0].status == 200
+
+    await until(served, within_s)
+
+
 async def test_without_the_gateway_connections_are_refused_and_its_start_is_enough(
     site: Site, visit: Visit, customer: Person
 ) -> None:
@@ -78,11 +85,7 @@ async def test_while_a_service_hangs_clients_get_504_and_soon_503_at_once(
         for answer, took_s in await answers(visit, customer, service):
             assert (answer.status, answer.slug, answer.headers["Retry-After"]) == (503, "unavailable", "1")
             assert took_s < AT_ONCE_S
-
-    async def served() -> bool:
-        return (await timed(visit, customer, "GET", paths(service, customer)[0]))[0].status == 200
-
-    await until(served, 20)
+    await until_served(visit, customer, service, within_s=20)
 
 
 @pytest.mark.slow
@@ -95,11 +98,7 @@ async def test_without_its_database_a_service_answers_503_itself_at_once(
             assert (answer.status, answer.slug) == (503, "unavailable")
             assert 0 < int(answer.headers["Retry-After"]) <= 60
             assert took_s < AT_ONCE_S
-
-    async def served() -> bool:
-        return (await timed(visit, customer, "GET", paths(service, customer)[0]))[0].status == 200
-
-    await until(served, 30)
+    await until_served(visit, customer, service, within_s=30)
 
 
 @pytest.mark.slow
@@ -111,11 +110,7 @@ async def test_while_its_database_hangs_a_service_answers_504_after_its_own_limi
         for answer, took_s in await answers(visit, customer, service):
             assert answer.status in (503, 504)
             assert took_s < 11
-
-    async def served() -> bool:
-        return (await timed(visit, customer, "GET", paths(service, customer)[0]))[0].status == 200
-
-    await until(served, 40)
+    await until_served(visit, customer, service, within_s=40)
 
 
 @pytest.mark.slow

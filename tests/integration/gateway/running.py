@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from yarl import URL
 from infra.stack.gateway import Configuration, Exposure, Gateway, GatewaySettings, find_envoy
 from infra.stack.ports import Ports
 from tests.integration.gateway.toy import AUDIENCE, ROUTES, Echo, ToyIssuer
+from tests.system.marketplace import until
 
 PREFIX = "urn:problem:toy:"
-ANSWERED_WITHIN_S = 20
+ANSWERED_WITHIN_S, KEYS_WITHIN_S = 20, 10
 PROBLEM = "application/problem+json"
 UNLIMITED = GatewaySettings(user_rate=100_000, user_burst=100_000, address_rate=100_000, address_burst=100_000)
 
@@ -88,7 +89,7 @@ class Running:
 
     async def wait_for_keys(self) -> None:
         """Wait until the gateway has fetched the issuer's keys."""
-        await until(lambda: self.accepts(self.issuer.token("nobody")))
+        await until(lambda: self.accepts(self.issuer.token("nobody")), KEYS_WITHIN_S)
 
     async def accepts(self, token: str) -> bool:
         """Return whether the gateway accepts a token."""
@@ -116,24 +117,30 @@ async def running_gateway(
             tls_port=ports.of("tls"),
             admin_port=ports.of("admin"),
         )
-
-        async def exposure() -> Exposure:
-            return Exposure(PREFIX, AUDIENCE, ["toy", "absent"], ROUTES)
-
-        gateway = Gateway(find_envoy(), configuration, exposure, directory / "gateway.log")
-        configuration.write_replicas("toy", [ports.of("echo")])
-        configuration.write_replicas("absent", [])
-        running = await gateway.launch()
-        stack.push_async_callback(running.stop)
-        await gateway.wait_until_ready(running)
+        exposure = Exposure(PREFIX, AUDIENCE, ["toy", "absent"], ROUTES)
+        replicas = {"toy": [ports.of("echo")], "absent": []}
+        gateway = await stack.enter_async_context(launched(configuration, exposure, replicas))
         yield Running(configuration, gateway, echo, issuer)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 10) -> None:
-    """Poll until the condition holds."""
-    async with asyncio.timeout(within_s):
-        while not await condition():
-            await asyncio.sleep(0.02)
+@asynccontextmanager
+async def launched(
+    configuration: Configuration, exposure: Exposure, replicas: Mapping[str, Sequence[int]]
+) -> AsyncIterator[Gateway]:
+    """Run Envoy with this configuration until the end of the block. `replicas` are the ports of each service."""
+
+    async def read_exposure() -> Exposure:
+        return exposure
+
+    for service, ports in replicas.items():
+        configuration.write_replicas(service, ports)
+    gateway = Gateway(find_envoy(), configuration, read_exposure, configuration.directory / "gateway.log")
+    running = await gateway.launch()
+    try:
+        await gateway.wait_until_ready(running)
+        yield gateway
+    finally:
+        await running.stop()  # which also completes its log
 
 
 async def _serve(stack: AsyncExitStack, port: int, handler: Any) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.integration.gateway.conftest import BURST, RATE
-from tests.integration.gateway.running import Answer, Running, until
+from tests.integration.gateway.running import Answer, Running
+from tests.system.marketplace import until
 
 MAX_REQUESTS = 20 * BURST
 

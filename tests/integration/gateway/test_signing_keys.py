@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from infra.stack.gateway import GatewaySettings
-from tests.integration.gateway.running import running_gateway, until
+from tests.integration.gateway.running import running_gateway
+from tests.system.marketplace import until
 
 
 async def test_while_the_keys_were_never_fetched_tokens_cannot_be_judged(tmp_path: Path) -> None:
@@ -39,14 +40,14 @@ async def test_keys_are_rotated_with_an_overlap_and_kept_while_the_issuer_is_dow
         assert not await gateway.accepts(new)
 
         issuer.published = ["old", "new"]
-        await until(lambda: gateway.accepts(new))
+        await until(lambda: gateway.accepts(new), 10)
         assert await gateway.accepts(old)
 
         issuer.published = ["new"]
-        await until(lambda: refuses(issuer.token("bob", kid="old")))
+        await until(lambda: refuses(issuer.token("bob", kid="old")), 10)
         assert await gateway.accepts(new)
 
         issuer.is_down = True
         before = issuer.fetches
-        await until(fetched_again)
+        await until(fetched_again, 10)
         assert await gateway.accepts(issuer.token("bob", kid="new"))

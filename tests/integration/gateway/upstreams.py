@@ -1,7 +1,6 @@
 """Runs a real gateway in front of toy replicas, which tests make fail."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,8 +9,10 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from infra.stack.gateway import Admin, Configuration, Exposure, Gateway, GatewaySettings, find_envoy
+from infra.stack.gateway import Admin, Configuration, Exposure, GatewaySettings
 from infra.stack.gateway.exposure import ExposedRoute
+from tests.integration.gateway.running import launched
+from tests.integration.outside.outside_process import free_port
 
 Behaviour = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -114,39 +115,18 @@ class Front:
 @asynccontextmanager
 async def gateway(directory: Path, services: Sequence[str]) -> AsyncIterator[Front]:
     """Run a gateway while the block runs."""
-    http_port, tls_port, admin_port = free_ports(3)
     unlimited = GatewaySettings(address_rate=1_000_000, address_burst=1_000_000)
     issuer = "http://127.0.0.1:9/identity"
-    configuration = Configuration(directory, "toy", unlimited, issuer, http_port, tls_port, admin_port)
+    configuration = Configuration(directory, "toy", unlimited, issuer, free_port(), free_port(), free_port())
     routes = [
         ExposedRoute(method, f"/{service}/{{id}}", service, False, None, 1)
         for service in services
         for method in ("GET", "PUT", "POST")
     ]
-
-    async def read_exposure() -> Exposure:
-        return Exposure("urn:problem:toy:", "toy", services, routes)
-
-    directory.mkdir(exist_ok=True)
-    for service in services:
-        configuration.write_replicas(service, [])
-    part = Gateway(find_envoy(), configuration, read_exposure, directory / "gateway.log")
-    running = await part.launch()
-    try:
-        await part.wait_until_ready(running)
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as http:
-            yield Front(configuration, Admin(admin_port), http)
-    finally:
-        running.kill()
-        await running.wait()
-
-
-def free_ports(number: int) -> list[int]:
-    held = [socket.socket() for _ in range(number)]
-    for each in held:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
+    exposure = Exposure("urn:problem:toy:", "toy", services, routes)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with (
+        launched(configuration, exposure, {service: [] for service in services}),
+        aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as http,
+    ):
+        yield Front(configuration, Admin(configuration.admin_port), http)
