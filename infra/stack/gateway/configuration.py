@@ -44,13 +44,11 @@ class Configuration:
 
     def write(self, exposure: Exposure) -> None:
         """Write all files, except the lists of replicas."""
-        self._endpoints.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, document in self.documents(exposure).items():
             replace_file(self.directory / f"{name}.json", document)
 
     def write_replicas(self, service: str, ports: Sequence[int]) -> None:
         """Replace the list of replicas of a service, by their ports. The gateway notices within milliseconds."""
-        self._endpoints.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(self._endpoints / f"{service}.json", replicas(service, ports))
 
     def documents(self, exposure: Exposure) -> dict[str, Document]:

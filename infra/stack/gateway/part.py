@@ -8,7 +8,6 @@ from pathlib import Path
 
 from infra.stack.errors import NotReady
 from infra.stack.gateway.admin import Admin
-from infra.stack.gateway.certificate import ensure_certificate
 from infra.stack.gateway.configuration import Configuration
 from infra.stack.gateway.exposure import Exposure
 from infra.stack.part import RunningPart
@@ -37,6 +36,8 @@ class Gateway:
 
     async def launch(self) -> RunningPart:
         """Write the configuration and start Envoy."""
+        from infra.stack.gateway.certificate import ensure_certificate  # its library would delay every command
+
         exposure = await self.read_exposure()
         ensure_certificate(self.configuration.certificate, self.configuration.authority)
         self.configuration.write(exposure)

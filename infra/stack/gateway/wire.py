@@ -3,11 +3,11 @@
 Field names and types are those of Envoy's API, version 3 (https://www.envoyproxy.io/docs/envoy/latest/api-v3/api).
 """
 
-import contextlib
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from infra.stack.passwords import write_private
 
 Document = dict[str, Any]
 
@@ -33,14 +33,5 @@ def address(port: int, host: str = "127.0.0.1") -> Document:
 
 
 def replace_file(path: Path, document: Document) -> None:
-    """Replace a file atomically. Envoy notices only files that are moved to `path`, not changes in place."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        new = Path(file.name)
-        try:
-            file.write(json.dumps(document, indent=2) + "\n")
-            file.flush()
-            new.replace(path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                new.unlink()
-            raise
+    """Replace a file by moving a new one to its place: Envoy does not notice other changes."""
+    write_private(path, json.dumps(document, indent=2) + "\n")
