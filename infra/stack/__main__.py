@@ -6,7 +6,7 @@ import sys
 from infra.stack.errors import LocalError
 from infra.stack.layout import layout
 from infra.stack.run import error_text, supervise
-from infra.stack.stack import marketplace_programs
+from infra.stack.stack_programs import marketplace_programs
 from infra.stack.start import FAULTABLE
 
 

@@ -11,7 +11,8 @@ from infra.stack.control_socket import serve
 from infra.stack.errors import LocalError, StackIsUp
 from infra.stack.layout import Layout
 from infra.stack.locks import is_locked
-from infra.stack.stack import Programs, Stack
+from infra.stack.stack import Stack
+from infra.stack.stack_programs import Programs
 from infra.stack.supervisor import Supervisor
 
 

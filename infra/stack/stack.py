@@ -5,59 +5,24 @@ import contextlib
 import json
 import os
 import shutil
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from types import MappingProxyType
+from dataclasses import asdict, replace
+from typing import Any
 from urllib.request import Request, urlopen
 
 from infra.stack import gateway
-from infra.stack.environment import SharedSettings, given_settings, services_of, webhook_secret
-from infra.stack.errors import NotReady, StackIsDown
-from infra.stack.layout import CHECKOUT, Layout, python_path
+from infra.stack.environment import SharedSettings, given_settings, webhook_secret
+from infra.stack.errors import StackIsDown
+from infra.stack.layout import Layout, python_path
 from infra.stack.part import Part
 from infra.stack.passwords import Passwords, write_private
 from infra.stack.ports import Ports
-from infra.stack.processes import Command, base_environment, spawn
 from infra.stack.programs import Program
 from infra.stack.provision import Provider
 from infra.stack.proxy_links import Links
 from infra.stack.roles import AUDIT
 from infra.stack.servers import Servers
+from infra.stack.stack_programs import Programs, run_to_end
 from infra.stack.state import ServiceState, StackState, read_state
-
-MAX_LOG_CHARACTERS = 4000
-
-
-@dataclass(frozen=True)
-class Programs:
-    """The command lines of the programs that a stack runs. Tests use small substitutes.
-
-    `declare` and `exposed` end with the names of the services.
-    """
-
-    services: Sequence[str]
-    service: Callable[[str], tuple[str, ...]]
-    stand_ins: tuple[str, ...]
-    declare: tuple[str, ...]
-    exposed: tuple[str, ...]
-    """Prints the routes that the services expose, as JSON."""
-    proxy: tuple[str, ...]
-    repository: Path
-
-
-def marketplace_programs() -> Programs:
-    """Return the programs of this checkout."""
-    return Programs(
-        services=services_of(CHECKOUT),
-        service=lambda name: (sys.executable, "-m", name),
-        stand_ins=(sys.executable, "-m", "infra.lab.stand_ins"),
-        declare=(sys.executable, "-m", "marketplace_runtime", "declare", *services_of(CHECKOUT)),
-        exposed=(sys.executable, "-m", "marketplace_runtime", "exposed", *services_of(CHECKOUT)),
-        proxy=(sys.executable, "-m", "infra.lab.chaos.proxy"),
-        repository=CHECKOUT,
-    )
 
 
 class Stack:
@@ -68,11 +33,11 @@ class Stack:
         self.layout = layout
         self.programs = programs
         self.state = _stored_state(layout)
+        self.state.services = {}  # their replicas of an earlier run are gone
         self.ports = Ports(self.state.ports)
         self._links = Links(self.ports, faultable=faultable)
         self._passwords = Passwords(layout.passwords)
         self._exposure: gateway.Exposure | None = None
-        self._is_filled = False
         servers = self._servers = Servers(layout, programs.services, self.ports, self._passwords)
         self.state.providers, self.state.given = servers.providers, servers.given
         self._shared_settings = SharedSettings(
@@ -107,7 +72,7 @@ class Stack:
             http_port=self.http_port(name, number),
             ops_port=ops,
         )
-        self.gateway_port(name, number)
+        self.gateway_port(name, number)  # if it is a link's, `save` writes the link to the proxy's file
         self.save()
         return Program(
             name=replica,
@@ -136,13 +101,7 @@ class Stack:
 
         Its topology is declared by `declare`, and its routes are exposed when the gateway is reloaded.
         """
-        programs = self.programs
-        self.programs = replace(
-            programs,
-            services=[*programs.services, name],
-            declare=(*programs.declare, name),
-            exposed=(*programs.exposed, name),
-        )
+        self.programs = replace(self.programs, services=[*self.programs.services, name])
         self._exposure = None
         self._servers.add(name)
         self.databases[name] = self._servers.database_part(name)
@@ -152,12 +111,7 @@ class Stack:
     def remove_service(self, name: str) -> str:
         """Remove a service that was added but could not be started. Returns the name of its database."""
         without = [each for each in self.programs.services if each != name]
-        self.programs = replace(
-            self.programs,
-            services=without,
-            declare=self.programs.declare[:-1],
-            exposed=self.programs.exposed[:-1],
-        )
+        self.programs = replace(self.programs, services=without)
         self._exposure = None
         self._servers.databases.pop(name)
         self._fill_state()
@@ -178,7 +132,7 @@ class Stack:
         """Return the routes that the services expose. Raises `NotReady` with the reason if that fails."""
         if self._exposure is None:
             output = self.layout.directory / "exposed.json"
-            await self._run_to_end("exposed", self.programs.exposed, "Listing the services' routes", output=output)
+            await self._run("exposed", self.programs.exposed, "Listing the services' routes", output=output)
             self._exposure = gateway.Exposure.parse(output.read_text())
         return self._exposure
 
@@ -188,30 +142,11 @@ class Stack:
             "BROKER_MANAGEMENT_URL": self.broker_urls.management,
             "SERVICE_PASSWORDS_FILE": str(self.layout.service_passwords),
         }
-        await self._run_to_end(
-            "declare", self.programs.declare, "Declaring the broker's topology", environment=environment
-        )
+        await self._run("declare", self.programs.declare, "Declaring the broker's topology", environment=environment)
 
-    async def _run_to_end(
-        self,
-        name: str,
-        argv: tuple[str, ...],
-        what: str,
-        *,
-        environment: Mapping[str, str] = MappingProxyType({}),
-        output: Path | None = None,
-    ) -> None:
-        """Run a program to its end. Raises `NotReady` with the end of its log if it fails."""
-        log = self.layout.log(name)
-        log.unlink(missing_ok=True)
-        env = base_environment() | {"PYTHONPATH": python_path(self.programs.repository), **environment}
-        running = await spawn(Command(argv=argv, env=env, cwd=self.layout.directory, log=log, output=output))
-        try:
-            code = await running.wait()
-        finally:
-            running.kill()
-        if code != 0:
-            raise NotReady(f"{what} failed with exit code {code}. {_log_tail(log)}".strip(), f"See {log}")
+    async def _run(self, name: str, program: tuple[str, ...], what: str, **options: Any) -> None:
+        argv = (*program, *self.programs.services)
+        await run_to_end(name, argv, what, self.layout, self.programs.repository, **options)
 
     def save(self) -> None:
         """Write the state file, and the proxy's file of links."""
@@ -244,12 +179,11 @@ class Stack:
             "passwords": str(self.layout.passwords),
             "service_passwords": str(self.layout.service_passwords),
         }
-        running = {name: each.ops for name, each in self.state.services.items()} if self._is_filled else {}
+        replicas = {name: each.ops for name, each in self.state.services.items()}
         self.state.services = {
-            name: ServiceState(http=self._http(name), ops=running.get(name, {}), database=asdict(server.urls(name)))
+            name: ServiceState(http=self._http(name), ops=replicas.get(name, {}), database=asdict(server.urls(name)))
             for name, server in self._servers.databases.items()
         }
-        self._is_filled = True
         self.save()
 
     def _http(self, service: str) -> str:
@@ -298,12 +232,6 @@ def delete_stack(layout: Layout) -> None:
 
         remove_volumes(layout.name)
     shutil.rmtree(layout.directory, ignore_errors=True)
-
-
-def _log_tail(log: Path) -> str:
-    """Return the end of a program's log (`MAX_LOG_CHARACTERS` characters). Empty if it contains a traceback."""
-    text = log.read_text(errors="replace").strip() if log.exists() else ""
-    return "" if "Traceback" in text else text[-MAX_LOG_CHARACTERS:]
 
 
 def _stored_state(layout: Layout) -> StackState:

@@ -8,7 +8,8 @@ import pytest
 
 from infra.stack import NotReady
 from infra.stack.layout import CHECKOUT, layout
-from infra.stack.stack import Programs, Stack
+from infra.stack.stack import Stack
+from infra.stack.stack_programs import Programs
 
 Declaring = Callable[[str], Stack]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from infra.stack.environment import services_of
 from infra.stack.layout import CHECKOUT, layout
 from infra.stack.run import supervise
-from infra.stack.stack import Programs
+from infra.stack.stack_programs import Programs
 
 ME = str(Path(__file__).resolve())
 SERVICES = ["catalog", "delivery"]
