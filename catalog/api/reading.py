@@ -1,10 +1,11 @@
 """Anyone reads products, in version 2 of the API, or in the deprecated version 1."""
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Depends, Query
 
 from catalog import store
 from catalog.api.responses import ProductOut, PublicProduct
@@ -31,28 +32,41 @@ people can browse for a day; whether something is in stock is decided when they 
 
 SINCE, SUNSET = date(2026, 12, 1), date(2027, 7, 1)
 
-Search = Annotated[str | None, Query(max_length=200, description="words in the name, in upper or lower case")]
-InCategory = Annotated[str | None, Query(max_length=64)]
-AlsoDiscontinued = Annotated[bool, Query(description="include discontinued products")]
+
+@dataclass(frozen=True)
+class Selection:
+    """The products that a request selects: those of one page, and the first of the next one, if there is one."""
+
+    products: list[Product]
+    limit: int
+
+
+async def _select(
+    tx: Tx,
+    *,
+    search: Annotated[
+        str | None, Query(max_length=200, description="words in the name, in upper or lower case")
+    ] = None,
+    category: Annotated[str | None, Query(max_length=64)] = None,
+    discontinued: Annotated[bool, Query(description="include discontinued products")] = False,
+    cursor: Cursor[UUID] = None,
+    limit: PageSize = 20,
+) -> Selection:
+    found = await store.page_of_products(
+        tx, words=search, category=category, discontinued=discontinued, after=cursor, limit=limit + 1
+    )
+    return Selection(list(found), limit)
+
+
+Selected = Annotated[Selection, Depends(_select)]
 
 
 @router.get("/v2/products")
 @cached(PRODUCTS)
-async def list_public_products(
-    tx: Tx,
-    *,
-    search: Search = None,
-    category: InCategory = None,
-    discontinued: AlsoDiscontinued = False,
-    cursor: Cursor[UUID] = None,
-    limit: PageSize = 20,
-) -> Page[PublicProduct]:
+async def list_public_products(selected: Selected) -> Page[PublicProduct]:
     """List products, oldest first."""
-    found = await store.page_of_products(
-        tx, words=search, category=category, discontinued=discontinued, after=cursor, limit=limit + 1
-    )
-    products = [PublicProduct.of(product) for product in found]
-    return Page[PublicProduct].of(products, limit, key=lambda product: product.product_id)
+    products = [PublicProduct.of(product) for product in selected.products]
+    return Page[PublicProduct].of(products, selected.limit, key=lambda product: product.product_id)
 
 
 @router.get("/v2/products/{product_id}")
@@ -65,21 +79,10 @@ async def get_public_product(product_id: UUID, tx: Tx) -> PublicProduct:
 @router.get("/products")
 @cached(PRODUCTS)
 @deprecated(Deprecation(SINCE, SUNSET, successor="/v2/products"))
-async def list_products(
-    tx: Tx,
-    *,
-    search: Search = None,
-    category: InCategory = None,
-    discontinued: AlsoDiscontinued = False,
-    cursor: Cursor[UUID] = None,
-    limit: PageSize = 20,
-) -> Page[ProductOut]:
+async def list_products(selected: Selected) -> Page[ProductOut]:
     """List products, oldest first."""
-    found = await store.page_of_products(
-        tx, words=search, category=category, discontinued=discontinued, after=cursor, limit=limit + 1
-    )
-    products = [ProductOut.of(product) for product in found]
-    return Page[ProductOut].of(products, limit, key=lambda product: product.product_id)
+    products = [ProductOut.of(product) for product in selected.products]
+    return Page[ProductOut].of(products, selected.limit, key=lambda product: product.product_id)
 
 
 @router.get("/products/{product_id}")
