@@ -3,12 +3,10 @@
 from infra.stack.gateway.clusters import ISSUER
 from infra.stack.gateway.route_policies import COST, OPTIONAL, RATE_LIMITS, REQUIRED, TOKEN, USER_HEADER
 from infra.stack.gateway.script import BEARER, headers_script
-from infra.stack.gateway.settings import GatewaySettings
+from infra.stack.gateway.settings import MAX_BODY_BYTES, GatewaySettings
 from infra.stack.gateway.wire import Document, extension
 
 FILTERS = "envoy.extensions.filters.http"
-MAX_BODY_BYTES = 64 * 1024
-"""Maximum size of a request's body, as in the services."""
 CLOCK_SKEW_S = 5
 """Difference of clocks that is tolerated when a token's times are checked, as in the services."""
 MAX_CACHED_TOKENS = 4096

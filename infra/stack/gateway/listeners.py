@@ -8,10 +8,9 @@ from infra.stack.gateway.filters import http_filters
 from infra.stack.gateway.header_removal import remove_untrusted_headers
 from infra.stack.gateway.local_replies import local_replies
 from infra.stack.gateway.routes import ROUTES
-from infra.stack.gateway.settings import GatewaySettings
+from infra.stack.gateway.settings import MAX_HEADERS, MAX_HEADERS_KIB, GatewaySettings
 from infra.stack.gateway.wire import Document, address, discovery_response, extension, watched_file
 
-MAX_HEADERS_KIB, MAX_HEADERS = 64, 100
 IDLE_TIMEOUT_S = 60
 """Time after which a connection without requests is closed."""
 STALL_TIMEOUT_S = 30

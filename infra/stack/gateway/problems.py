@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from infra.stack.gateway.settings import MAX_BODY_BYTES, MAX_HEADERS, MAX_HEADERS_KIB
+
 SAFE_REPETITION = (
     "The request may or may not have taken effect. Retry it with the same Idempotency-Key, and it takes effect once;"
     " without a key, read the current state first."
@@ -66,10 +68,15 @@ PROBLEMS = (
     GatewayProblem(
         408, "slow-body", "The body did not arrive in time", "Send the whole request at once, without long pauses."
     ),
-    GatewayProblem(413, "too-large", "The body is too large", "At most 65536 bytes are taken."),
+    GatewayProblem(413, "too-large", "The body is too large", f"At most {MAX_BODY_BYTES} bytes are taken."),
     GatewayProblem(426, "http-version", "This version of HTTP is too old", "Use HTTP/1.1 or HTTP/2."),
     GatewayProblem(429, "rate-limited", "Too many requests", "Wait as long as Retry-After says, then retry.", 1),
-    GatewayProblem(431, "headers-too-large", "The headers are too large", "At most 64 KiB and 100 headers are taken."),
+    GatewayProblem(
+        431,
+        "headers-too-large",
+        "The headers are too large",
+        f"At most {MAX_HEADERS_KIB} KiB and {MAX_HEADERS} headers are taken.",
+    ),
     NOT_SUPPORTED,
     GatewayProblem(
         502, "bad-gateway", "The answer cannot be understood", f"%UPSTREAM_CLUSTER% breaks HTTP. {SAFE_REPETITION}"

@@ -9,6 +9,10 @@ from infra.stack.errors import LocalError
 PREFIX = "GATEWAY_"
 ORIGINS = f"{PREFIX}CORS_ORIGINS"
 
+MAX_BODY_BYTES = 64 * 1024
+"""Maximum size of a request's body, as in the services. This limit and the next cannot be set."""
+MAX_HEADERS_KIB, MAX_HEADERS = 64, 100
+
 
 @dataclass(frozen=True)
 class GatewaySettings:

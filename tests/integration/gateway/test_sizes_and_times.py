@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from infra.stack.gateway import GatewaySettings
-from infra.stack.gateway.filters import MAX_BODY_BYTES
+from infra.stack.gateway.settings import MAX_BODY_BYTES
 from tests.integration.gateway.running import Running, running_gateway
 from tests.system.marketplace import until
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from infra.lab.chaos.fault import Fault, Kind, ResourceNeeds
 from infra.lab.chaos.kinds.dials import DIAL_PARTS, SECOND_CHOICE
+from infra.lab.chaos.proxy.link import is_named
 from infra.lab.chaos.site import Site
 from infra.stack import LocalError
 
@@ -63,7 +64,7 @@ class LinkFault(Kind):
 
     async def _read_counter(self, site: Site, fault: Fault) -> int:
         links = await site.request("GET", f"{site.state.proxy}/links")
-        counts = [link["counts"] for name, link in links.items() if fault.part in (name, name.rpartition(".")[0])]
+        counts = [link["counts"] for name, link in links.items() if is_named(name, fault.part)]
         return sum(int(each.get(self.counter, 0)) for each in counts)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
-from infra.lab.chaos.proxy.link import Link
+from infra.lab.chaos.proxy.link import Link, is_named
 from infra.lab.chaos.proxy.toxics import Toxics
 
 
@@ -32,7 +32,7 @@ class Links:
 
     def named(self, name: str) -> list[Link]:
         """Return the link, or the links to all replicas."""
-        return [link for known, link in self.by_name.items() if name in (known, known.rpartition(".")[0])]
+        return [link for known, link in self.by_name.items() if is_named(known, name)]
 
 
 def create_control_app(links: Links) -> web.Application:

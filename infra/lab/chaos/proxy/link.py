@@ -113,6 +113,11 @@ class Link:
         _abort(writer)
 
 
+def is_named(link: str, name: str) -> bool:
+    """Return whether `name` stands for the link: it is its name, or its name without the number of a replica."""
+    return name in (link, link.rpartition(".")[0])
+
+
 async def _wait_until_closed(forwarding: "asyncio.Future[tuple[None, None]]") -> None:
     """Wait until both directions have ended. A broken side ends the connection, and is no error."""
     with contextlib.suppress(OSError, ExceptionGroup):
