@@ -150,7 +150,7 @@ class SchemaComparison:
             yield from self.differences(one, other, f"{path}.*", open_pairs)
 
     def _keyword_differences(self, old: Schema, new: Schema, path: str) -> Iterator[Finding]:
-        """Yield a finding for each keyword that is not the same in both. No other change is known to be safe."""
+        """Yield a finding for each keyword that differs: without a rule of its own, no change is known to be safe."""
         for keyword in sorted(constraints(old).keys() | constraints(new).keys()):
             was, now = _normal(keyword, old, self.old), _normal(keyword, new, self.new)
             if was != now:
@@ -169,7 +169,10 @@ class SchemaComparison:
 
 @dataclass(frozen=True)
 class _Union:
-    """The alternatives of a schema, of which null is counted apart. A schema that is no union is its only one."""
+    """What a schema allows: its alternatives other than null, and whether it allows null.
+
+    Without `anyOf` or `oneOf`, the schema itself is the only alternative.
+    """
 
     members: tuple[Schema, ...]
     has_null: bool

@@ -59,7 +59,7 @@ def up(
     """Start the stack, and restart parts that crash. Ctrl-C stops it, unless --detach is given."""
     where = layout()
     if detach and is_up(where):
-        _report_already_up(where, faultable=faultable)
+        _add_new_services(where, faultable=faultable)
         return
     treat_termination_as_interrupt()
     began = time.monotonic()
@@ -112,7 +112,7 @@ def status(
         console.print(parts_table(now, notes(figures)), addresses_table(read_state(where.state)), sep="\n\n")
 
 
-def _report_already_up(where: Layout, *, faultable: bool) -> None:
+def _add_new_services(where: Layout, *, faultable: bool) -> None:
     """Add the services that were written since the stack started, and print its addresses.
 
     Raises `StackIsUp` if it runs with other settings than are requested now, or is not ready.

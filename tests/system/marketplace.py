@@ -65,7 +65,7 @@ class Person:
         self.headers = {"Authorization": f"Bearer {token}"}
 
     async def request(self, method: str, service: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """Send a request: to the gateway, or to the service itself if only operators may. Returns status and JSON."""
+        """Send a request to the gateway, or an operator's to the service itself. Returns the status and the JSON."""
         url = self._visit.base(service if path.startswith("/ops/") else "gateway") + path
         async with self._visit.http.request(method, url, json=body, headers=self.headers | headers) as answer:
             return answer.status, await answer.json(content_type=None)

@@ -9,7 +9,7 @@ USER_HEADER = "x-verified-user"
 TOKEN = "token"  # noqa: S105 - the name of a metadata key
 """Key of the metadata in which the verifier of tokens passes the token's claims to the check of roles."""
 RATE_LIMITS, COST = "rate_limits", "cost"
-"""Key of a route's metadata with the number of requests as which one counts."""
+"""Namespace and key of a route's cost in its metadata. The cost is the number of requests as which one counts."""
 REQUIRED, OPTIONAL = "required", "optional"
 """Names of the requirements on a request's token. With an optional one, an invalid token is the same as none."""
 

@@ -13,7 +13,7 @@ VALIDATED_WITHIN_S = 20
 
 
 def validate(configuration: Configuration, exposure: Exposure) -> None:
-    """Let Envoy check the whole configuration. Raises AssertionError with its complaints.
+    """Let Envoy check the whole configuration. Raises AssertionError with Envoy's complaints.
 
     It checks only what the bootstrap contains. So what it would load from watched files is moved into the bootstrap.
     """
