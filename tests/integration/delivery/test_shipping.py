@@ -12,7 +12,7 @@ import pytest
 from contracts.checkout import CancellationRequestedV1, OrderConfirmedV1
 from contracts.delivery import ShipmentDispatchedV1, ShipmentDispatchedV2
 from contracts.upcasts import shipment_dispatched_v2
-from delivery.domain import DEADLINE_TOLERANCE
+from delivery.domain import DEADLINE_TOLERANCE, Aim
 from marketplace_runtime.database import new_id
 from tests.integration.delivery.customers import ADDRESS, a_customer, confirmed
 from tests.integration.delivery.running import Running, until
@@ -85,11 +85,15 @@ async def until_the_first_circuit_is_closed(world: Running) -> None:
 
 
 async def until_given_up(world: Running, order: OrderConfirmedV1) -> None:
-    """Wait until the shipment's deadline has passed: it has failed, or a booking in doubt is being cancelled."""
+    """Wait until the shipment's deadline has passed: it has failed, or a booking in doubt is being cancelled for good.
+
+    Before the deadline, a booking in doubt is also cancelled to book with the other carrier.
+    """
 
     async def given_up() -> bool:
-        status = await world.database.fetchval("select status from shipments where order_id = $1", order.order_id)
-        return status in ("stopping", "failed")
+        query = "select status, aim from shipments where order_id = $1"
+        shipment = await world.database.fetchrow(query, order.order_id)
+        return shipment is not None and (shipment["status"] == "failed" or shipment["aim"] == Aim.GIVE_UP)
 
     await until(given_up, 60)
 
